@@ -1,0 +1,29 @@
+//! testdiet puts a Python test suite on a diet.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! discover → source → query (match) → python (resolve) → rules (judge) → plan → edit → write
+//! ```
+//!
+//! * [`discover`] walks to the test files, [`source`] decodes them.
+//! * [`query`] compiles `queries/*.scm` and finds *sites*: sleeps, joins, threads, allocations, loops.
+//! * [`python`] says what the code around a site means: names, values, types, tests, fixtures, calls.
+//! * [`rules`] judge sites against the budgets of [`config`]; one file a rule.
+//! * [`plan`] finds the numbers that belong together and solves for smaller ones.
+//! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
+//! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
+
+pub mod cli;
+pub mod config;
+pub mod discover;
+pub mod edit;
+pub mod engine;
+pub mod finding;
+pub mod plan;
+pub mod python;
+pub mod query;
+pub mod report;
+pub mod rules;
+pub mod source;
+pub mod write;

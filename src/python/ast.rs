@@ -1,0 +1,631 @@
+//! The syntax tree rules and the semantic model work on: Python's, lowered from tree-sitter's.
+//!
+//! tree-sitter's tree knows tokens; this one knows what they are: a call's arguments by kind, a binding's
+//! targets, a number's value. It is compact (arenas, 32-bit ids), owns nothing of tree-sitter, and can be kept
+//! after the concrete tree is gone. Concrete nodes found by queries are looked up here by their span.
+//!
+//! Every expression knows the statement it stands in, every statement its parent, so walking outwards
+//! (enclosing loop, function, `with`) is as cheap as walking inwards.
+
+use std::collections::HashMap;
+
+use crate::source::Span;
+
+/// An interned identifier of one module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol(pub u32);
+
+/// Index of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExprId(pub u32);
+
+/// Index of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StmtId(pub u32);
+
+/// A whole file.
+#[derive(Debug, Default)]
+pub struct Ast {
+    /// All expressions.
+    pub exprs: Vec<Expr>,
+    /// All statements.
+    pub stmts: Vec<Stmt>,
+    /// Top-level statements.
+    pub body: Vec<StmtId>,
+    /// Identifiers by [`Symbol`].
+    pub names: Vec<String>,
+    /// Comments, in order: `#` to the end of the line.
+    pub comments: Vec<Span>,
+    /// Places tree-sitter could not parse (ERROR and MISSING nodes), in order.
+    pub errors: Vec<Span>,
+    /// Expressions by their span. Where two share one (a bare expression in parentheses does not: the
+    /// parenthesised node maps to the inner expression too), the outermost wins.
+    pub by_span: HashMap<Span, ExprId>,
+    /// Statements by their span (compound statements and definitions as tree-sitter spans them).
+    pub stmt_by_span: HashMap<Span, StmtId>,
+}
+
+/// An expression.
+#[derive(Debug)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Where, without parentheses around it.
+    pub span: Span,
+    /// The innermost expression around it, if any (also through arguments, clauses, parameters of a lambda).
+    pub parent: Option<ExprId>,
+    /// The statement it belongs to.
+    pub stmt: StmtId,
+}
+
+/// What an expression is.
+#[derive(Debug)]
+pub enum ExprKind {
+    /// A name being read, written or deleted.
+    Name(Symbol),
+    /// `value.attr`, with the span of `attr`.
+    Attribute {
+        /// Left of the dot.
+        value: ExprId,
+        /// Right of the dot.
+        attr: Symbol,
+        /// Where the attribute's name is.
+        attr_span: Span,
+    },
+    /// A call.
+    Call {
+        /// What is called.
+        func: ExprId,
+        /// Arguments in source order.
+        args: Vec<Arg>,
+        /// `(` to `)`; for `f(x for x in y)` the generator's own parentheses.
+        args_span: Span,
+    },
+    /// An integer; `None` when it does not fit `i128`.
+    Int(Option<i128>),
+    /// A float.
+    Float(f64),
+    /// An imaginary number.
+    Imaginary,
+    /// A string or bytes literal, or several joined by juxtaposition.
+    Str {
+        /// Whether it is bytes.
+        bytes: bool,
+        /// Decoded text, where it has no interpolation and no escape but the simple ones (`\n \t \\ \' \" \r \0`);
+        /// `None` otherwise.
+        text: Option<String>,
+        /// Length in characters (bytes for bytes) with escapes taken as one character each; `None` with interpolation.
+        len: Option<u64>,
+        /// Interpolated expressions of f-strings.
+        parts: Vec<ExprId>,
+    },
+    /// `True` or `False`.
+    Bool(bool),
+    /// `None`.
+    None,
+    /// `...`
+    Ellipsis,
+    /// `[a, b]`
+    List(Vec<ExprId>),
+    /// `(a, b)` or `a, b`
+    Tuple(Vec<ExprId>),
+    /// `{a, b}`
+    Set(Vec<ExprId>),
+    /// `{k: v, **rest}`; the key of a splat is `None`.
+    Dict(Vec<(Option<ExprId>, ExprId)>),
+    /// A comprehension or generator expression.
+    Comprehension {
+        /// Which brackets.
+        kind: ComprehensionKind,
+        /// The element; the key in a dict comprehension.
+        element: ExprId,
+        /// The value of a dict comprehension.
+        value: Option<ExprId>,
+        /// `for`/`if` clauses in order.
+        clauses: Vec<Clause>,
+    },
+    /// `lambda params: body`
+    Lambda {
+        /// Parameters.
+        params: Vec<Param>,
+        /// Body.
+        body: ExprId,
+    },
+    /// `left op right`
+    Binary {
+        /// Operator.
+        op: BinaryOp,
+        /// Left.
+        left: ExprId,
+        /// Right.
+        right: ExprId,
+    },
+    /// `-x`, `+x`, `~x`
+    Unary {
+        /// `-`, `+` or `~`.
+        op: char,
+        /// Operand.
+        operand: ExprId,
+    },
+    /// `not x`
+    Not(ExprId),
+    /// `a and b`, `a or b`
+    Bool2 {
+        /// `and` rather than `or`.
+        and: bool,
+        /// Left.
+        left: ExprId,
+        /// Right.
+        right: ExprId,
+    },
+    /// `a < b <= c`
+    Compare {
+        /// First operand.
+        first: ExprId,
+        /// The rest.
+        rest: Vec<(CompareOp, ExprId)>,
+    },
+    /// `value[index]`; several indices are a [`ExprKind::Tuple`].
+    Subscript {
+        /// What is indexed.
+        value: ExprId,
+        /// The index.
+        index: ExprId,
+    },
+    /// `a:b:c` inside a subscript
+    Slice(Vec<ExprId>),
+    /// `then if test else otherwise`
+    IfElse {
+        /// Condition.
+        test: ExprId,
+        /// Value if true.
+        then: ExprId,
+        /// Value if false.
+        otherwise: ExprId,
+    },
+    /// `await x`
+    Await(ExprId),
+    /// `yield x`, `yield from x`
+    Yield {
+        /// What is yielded.
+        value: Option<ExprId>,
+        /// `yield from`.
+        from: bool,
+    },
+    /// `target := value`
+    Walrus {
+        /// A name.
+        target: ExprId,
+        /// The value.
+        value: ExprId,
+    },
+    /// `*x` outside of a call
+    Starred(ExprId),
+    /// Anything else (ERROR nodes, patterns of `match`, type syntax): its children, unclassified.
+    Other(Vec<ExprId>),
+}
+
+/// Brackets of a comprehension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComprehensionKind {
+    /// `[...]`
+    List,
+    /// `{...}`
+    Set,
+    /// `{k: v ...}`
+    Dict,
+    /// `(...)`
+    Generator,
+}
+
+/// A clause of a comprehension.
+#[derive(Debug)]
+pub enum Clause {
+    /// `for target in iter`
+    For {
+        /// Target.
+        target: ExprId,
+        /// What is iterated.
+        iter: ExprId,
+        /// `async for`.
+        is_async: bool,
+    },
+    /// `if test`
+    If(ExprId),
+}
+
+/// An argument of a call.
+#[derive(Debug, Clone)]
+pub struct Arg {
+    /// How it is passed.
+    pub kind: ArgKind,
+    /// The value.
+    pub value: ExprId,
+    /// The whole argument, `name=` included.
+    pub span: Span,
+}
+
+/// How an argument is passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgKind {
+    /// By position.
+    Positional,
+    /// `name=value`
+    Keyword(Symbol),
+    /// `*value`
+    Star,
+    /// `**value`
+    DoubleStar,
+}
+
+/// A parameter of a function or lambda.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Its name.
+    pub name: Symbol,
+    /// Where the name is.
+    pub name_span: Span,
+    /// How it takes arguments.
+    pub kind: ParamKind,
+    /// Annotation.
+    pub annotation: Option<ExprId>,
+    /// Default.
+    pub default: Option<ExprId>,
+    /// The whole parameter.
+    pub span: Span,
+}
+
+/// How a parameter takes arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamKind {
+    /// Before a `/`.
+    PositionalOnly,
+    /// Ordinary.
+    Normal,
+    /// After a `*`.
+    KeywordOnly,
+    /// `*args`
+    Star,
+    /// `**kwargs`
+    DoubleStar,
+}
+
+/// Operators of [`ExprKind::Binary`] and augmented assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
+pub enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    FloorDiv,
+    Mod,
+    Pow,
+    MatMul,
+    ShiftLeft,
+    ShiftRight,
+    BitAnd,
+    BitOr,
+    BitXor,
+}
+
+/// Operators of [`ExprKind::Compare`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
+pub enum CompareOp {
+    Eq,
+    NotEq,
+    Lt,
+    LtE,
+    Gt,
+    GtE,
+    Is,
+    IsNot,
+    In,
+    NotIn,
+}
+
+/// A statement.
+#[derive(Debug)]
+pub struct Stmt {
+    /// What it is.
+    pub kind: StmtKind,
+    /// Where; definitions without their decorators.
+    pub span: Span,
+    /// The compound statement around it.
+    pub parent: Option<StmtId>,
+}
+
+/// What a statement is.
+#[derive(Debug)]
+pub enum StmtKind {
+    /// `def`
+    Function(Box<Function>),
+    /// `class`
+    Class(Box<Class>),
+    /// `a = b = value`, `a: T = value`, `a: T`
+    Assign {
+        /// Targets, left to right.
+        targets: Vec<ExprId>,
+        /// Annotation.
+        annotation: Option<ExprId>,
+        /// Value.
+        value: Option<ExprId>,
+    },
+    /// `a += value`
+    AugAssign {
+        /// Target.
+        target: ExprId,
+        /// Operator.
+        op: BinaryOp,
+        /// Value.
+        value: ExprId,
+    },
+    /// `for target in iter`
+    For {
+        /// Target.
+        target: ExprId,
+        /// What is iterated.
+        iter: ExprId,
+        /// Body.
+        body: Vec<StmtId>,
+        /// `else` block.
+        orelse: Vec<StmtId>,
+        /// `async for`.
+        is_async: bool,
+    },
+    /// `while`
+    While {
+        /// Condition.
+        test: ExprId,
+        /// Body.
+        body: Vec<StmtId>,
+        /// `else` block.
+        orelse: Vec<StmtId>,
+    },
+    /// `if`; an `elif` is an `If` as the only statement of `orelse`.
+    If {
+        /// Condition.
+        test: ExprId,
+        /// Body.
+        body: Vec<StmtId>,
+        /// `else` block.
+        orelse: Vec<StmtId>,
+    },
+    /// `with`
+    With {
+        /// Context managers and targets.
+        items: Vec<(ExprId, Option<ExprId>)>,
+        /// Body.
+        body: Vec<StmtId>,
+        /// `async with`.
+        is_async: bool,
+    },
+    /// `try`
+    Try {
+        /// Body.
+        body: Vec<StmtId>,
+        /// Handlers.
+        handlers: Vec<Handler>,
+        /// `else` block.
+        orelse: Vec<StmtId>,
+        /// `finally` block.
+        finally: Vec<StmtId>,
+    },
+    /// `match`
+    Match {
+        /// Subject.
+        subject: ExprId,
+        /// Names the patterns capture, guards as expressions, and bodies.
+        cases: Vec<Case>,
+    },
+    /// `return`
+    Return(Option<ExprId>),
+    /// `raise x from y`
+    Raise(Vec<ExprId>),
+    /// `assert test, message`
+    Assert {
+        /// Test.
+        test: ExprId,
+        /// Message.
+        message: Option<ExprId>,
+    },
+    /// An expression as a statement.
+    Expr(ExprId),
+    /// `import a.b as c`
+    Import(Vec<Alias>),
+    /// `from ..a import b as c`
+    ImportFrom {
+        /// Leading dots.
+        level: u32,
+        /// Dotted module name; empty for `from . import x`.
+        module: String,
+        /// Names; `*` for a star import.
+        names: Vec<Alias>,
+    },
+    /// `global`
+    Global(Vec<Symbol>),
+    /// `nonlocal`
+    Nonlocal(Vec<Symbol>),
+    /// `del`
+    Delete(Vec<ExprId>),
+    /// `break`
+    Break,
+    /// `continue`
+    Continue,
+    /// `pass`, and what has no meaning here: `type X = …`, `print` and `exec` of Python 2, ERROR nodes; with the expressions inside.
+    Other(Vec<ExprId>),
+}
+
+/// An `except` clause.
+#[derive(Debug)]
+pub struct Handler {
+    /// Exception type(s).
+    pub exception: Option<ExprId>,
+    /// `as name`
+    pub name: Option<(Symbol, Span)>,
+    /// Body.
+    pub body: Vec<StmtId>,
+}
+
+/// A `case` clause.
+#[derive(Debug)]
+pub struct Case {
+    /// Names the pattern binds.
+    pub captures: Vec<Symbol>,
+    /// Guard.
+    pub guard: Option<ExprId>,
+    /// Body.
+    pub body: Vec<StmtId>,
+}
+
+/// A name in an import.
+#[derive(Debug, Clone)]
+pub struct Alias {
+    /// Dotted name as written, or `*`.
+    pub name: String,
+    /// `as` name.
+    pub asname: Option<Symbol>,
+    /// The name it binds: `asname`, else the first part of a dotted `import`, else the name itself; `None` for `*`.
+    pub binds: Option<Symbol>,
+    /// Where.
+    pub span: Span,
+}
+
+/// A function.
+#[derive(Debug)]
+pub struct Function {
+    /// Name.
+    pub name: Symbol,
+    /// Where the name is.
+    pub name_span: Span,
+    /// Parameters.
+    pub params: Vec<Param>,
+    /// `(` to `)`.
+    pub params_span: Span,
+    /// Decorators, without the `@`.
+    pub decorators: Vec<ExprId>,
+    /// Return annotation.
+    pub returns: Option<ExprId>,
+    /// Body.
+    pub body: Vec<StmtId>,
+    /// `async def`.
+    pub is_async: bool,
+    /// From the first decorator (or `def`) to the end.
+    pub outer_span: Span,
+}
+
+/// A class.
+#[derive(Debug)]
+pub struct Class {
+    /// Name.
+    pub name: Symbol,
+    /// Where the name is.
+    pub name_span: Span,
+    /// Bases and keywords.
+    pub args: Vec<Arg>,
+    /// Decorators, without the `@`.
+    pub decorators: Vec<ExprId>,
+    /// Body.
+    pub body: Vec<StmtId>,
+    /// From the first decorator (or `class`) to the end.
+    pub outer_span: Span,
+}
+
+impl Ast {
+    /// An expression.
+    #[must_use]
+    pub fn expr(&self, id: ExprId) -> &Expr {
+        &self.exprs[id.0 as usize]
+    }
+
+    /// A statement.
+    #[must_use]
+    pub fn stmt(&self, id: StmtId) -> &Stmt {
+        &self.stmts[id.0 as usize]
+    }
+
+    /// Text of an identifier.
+    #[must_use]
+    pub fn name(&self, symbol: Symbol) -> &str {
+        &self.names[symbol.0 as usize]
+    }
+}
+
+impl ExprKind {
+    /// Calls `f` with each direct child, in source order.
+    pub fn children(&self, f: &mut dyn FnMut(ExprId)) {
+        match self {
+            Self::Name(_) | Self::Int(_) | Self::Float(_) | Self::Imaginary | Self::Bool(_) | Self::None | Self::Ellipsis => {}
+            Self::Attribute { value, .. } => f(*value),
+            Self::Call { func, args, .. } => {
+                f(*func);
+                args.iter().for_each(|a| f(a.value));
+            }
+            Self::Str { parts: list, .. }
+            | Self::List(list)
+            | Self::Tuple(list)
+            | Self::Set(list)
+            | Self::Slice(list)
+            | Self::Other(list) => list.iter().for_each(|&e| f(e)),
+            Self::Dict(items) => {
+                for &(key, value) in items {
+                    if let Some(key) = key {
+                        f(key);
+                    }
+                    f(value);
+                }
+            }
+            Self::Comprehension { element, value, clauses, .. } => {
+                f(*element);
+                if let Some(value) = value {
+                    f(*value);
+                }
+                for clause in clauses {
+                    match clause {
+                        Clause::For { target, iter, .. } => {
+                            f(*target);
+                            f(*iter);
+                        }
+                        Clause::If(test) => f(*test),
+                    }
+                }
+            }
+            Self::Lambda { params, body } => {
+                for param in params {
+                    if let Some(default) = param.default {
+                        f(default);
+                    }
+                }
+                f(*body);
+            }
+            Self::Binary { left, right, .. } | Self::Bool2 { left, right, .. } => {
+                f(*left);
+                f(*right);
+            }
+            Self::Unary { operand: x, .. } | Self::Not(x) | Self::Await(x) | Self::Starred(x) => f(*x),
+            Self::Compare { first, rest } => {
+                f(*first);
+                rest.iter().for_each(|(_, e)| f(*e));
+            }
+            Self::Subscript { value, index } => {
+                f(*value);
+                f(*index);
+            }
+            Self::IfElse { test, then, otherwise } => {
+                f(*then);
+                f(*test);
+                f(*otherwise);
+            }
+            Self::Yield { value, .. } => {
+                if let Some(value) = value {
+                    f(*value);
+                }
+            }
+            Self::Walrus { target, value } => {
+                f(*target);
+                f(*value);
+            }
+        }
+    }
+}
