@@ -10,8 +10,10 @@
 //! A group has one dimension: seconds are solved with [`Limits::SECONDS`], threads, iterations and bytes with
 //! [`Limits::COUNTS`].
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
+use std::ops::Range;
 
 /// Billionths in one: the resolution of the arithmetic. A nanosecond is finer than any literal of a test.
 const BILLION: i128 = 1_000_000_000;
@@ -219,8 +221,9 @@ fn latency(slack: Amount) -> String {
 
 /// A node that the search for circles has not come to.
 const UNSEEN: usize = usize::MAX;
-/// Rounds of descent in [`solve`]; two or three are usual, more only where sums compete.
-const MAX_ROUNDS: usize = 64;
+/// Rounds of descent in [`solve`]. Two are usual; the most seen in 18,000 random groups of up to 40 numbers with
+/// competing sums was 30.
+const MAX_ROUNDS: usize = 256;
 
 /// The smallest values that keep every tie, in the order of `q`.
 ///
@@ -323,6 +326,8 @@ struct Row {
     smaller: Vec<(usize, i128)>,
     /// Gangs that can be raised to keep the order, with weights.
     larger: Vec<(usize, i128)>,
+    /// How many of `larger`, from the first, push nothing that pushes this row in turn.
+    calm: usize,
     /// What the larger side has to exceed the smaller one by.
     need: i128,
 }
@@ -400,7 +405,7 @@ impl<'a> Group<'a> {
         let mut need = needed(low, high, billionths(slack) * BILLION, slack, limits)?;
         // What cannot move contributes its difference once and for all.
         need -= gap;
-        let mut row = Row { smaller: Vec::new(), larger: Vec::new(), need: 0 };
+        let mut row = Row { smaller: Vec::new(), larger: Vec::new(), calm: 0, need: 0 };
         for (gang, weight) in net {
             need += weight * self.gangs[gang].top;
             if weight > 0 {
@@ -420,7 +425,7 @@ impl<'a> Group<'a> {
     /// What the larger side of a row lacks; at most zero if the row holds.
     fn lacking(&self, row: usize) -> i128 {
         let sum = |terms: &[(usize, i128)]| -> i128 { terms.iter().map(|&(g, w)| w * self.gangs[g].at).sum() };
-        let Row { smaller, larger, need } = &self.rows[row];
+        let Row { smaller, larger, need, .. } = &self.rows[row];
         need + sum(smaller) - sum(larger)
     }
 
@@ -432,35 +437,32 @@ impl<'a> Group<'a> {
                 watchers[gang].push(r);
             }
         }
-        let circle = self.circles(&watchers);
-        let circle_of_row = |r: usize| circle[self.gangs.len() + r];
-        // From what pushes to what is pushed: without circles, one look at each row is enough.
-        let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        order.sort_by_key(|&r| std::cmp::Reverse(circle_of_row(r)));
-        let row_circle: Vec<usize> = (0..self.rows.len()).map(circle_of_row).collect();
+        let order = self.arrange(&watchers);
+        let mut rank = vec![0; self.rows.len()];
+        for (k, &r) in order.iter().enumerate() {
+            rank[r] = k;
+        }
 
-        let mut queue = VecDeque::from(order);
-        let mut queued = vec![true; self.rows.len()];
-        // A circle climbs by a step a turn; a thousand steps of 0.05 s are beyond any test worth keeping.
-        let mut turns = 10_000 + 200 * self.rows.len();
-        while let Some(r) = queue.pop_front() {
+        // What pushes before what is pushed: without circles, one look at each row is enough.
+        let mut queue: BinaryHeap<Reverse<usize>> = (0..order.len()).map(Reverse).collect();
+        let mut queued = vec![true; order.len()];
+        // Only circles need more than one turn a row. They climb in steps of the grid, and these turns take one 500 s
+        // up; a test that waits longer has other troubles.
+        let mut turns = 10_000 + 200 * order.len();
+        while let Some(Reverse(k)) = queue.pop() {
+            let r = order[k];
             queued[r] = false;
             if self.lacking(r) <= BILLION {
                 continue;
             }
             turns = turns.checked_sub(1).ok_or(Decline::Unsettled(self.q.len()))?;
-            // Raise first what does not push this row in turn: in `first < timeout < first + second`, a longer
-            // `first` needs a longer `timeout`, and the two would chase each other.
-            for pushing in [false, true] {
-                let terms: Vec<(usize, i128)> =
-                    self.rows[r].larger.iter().copied().filter(|&(g, _)| (circle[g] == row_circle[r]) == pushing).collect();
-                self.lift(r, &terms);
-            }
+            self.lift(r, 0..self.rows[r].calm);
+            self.lift(r, self.rows[r].calm..self.rows[r].larger.len());
             for &(g, _) in &self.rows[r].larger {
                 for &w in &watchers[g] {
                     if !queued[w] {
                         queued[w] = true;
-                        queue.push_back(w);
+                        queue.push(Reverse(rank[w]));
                     }
                 }
             }
@@ -470,12 +472,13 @@ impl<'a> Group<'a> {
 
     /// Raises some terms of a row until it holds or they are all at the top. Several share the rise in proportion
     /// to the originals, and steps of the grid that remain go to the one that is relatively shortest.
-    fn lift(&mut self, row: usize, terms: &[(usize, i128)]) {
+    fn lift(&mut self, row: usize, range: Range<usize>) {
         loop {
             let lacking = self.lacking(row);
             if lacking <= BILLION {
                 return;
             }
+            let terms = &self.rows[row].larger[range.clone()];
             let mut open = terms.iter().filter(|t| self.gangs[t.0].movable());
             let Some(&(first, weight)) = open.next() else {
                 return;
@@ -523,10 +526,26 @@ impl<'a> Group<'a> {
             .collect()
     }
 
-    /// Numbers the strongly connected parts of "raising this raises that", over the gangs and then the rows, against
-    /// the direction of the pushing (Tarjan 1972, without recursion). A gang in the same part as a row it is on the
-    /// larger side of pushes that row back.
-    fn circles(&self, watchers: &[Vec<usize>]) -> Vec<usize> {
+    /// Orders the rows from what pushes to what is pushed, and finds the circles among them: in
+    /// `first < timeout < first + second`, a longer `first` needs a longer `timeout` and the two would chase each
+    /// other, so `second`, which pushes nothing, is to be raised first. Such terms move to the front of their row.
+    fn arrange(&mut self, watchers: &[Vec<usize>]) -> Vec<usize> {
+        let (circle, done) = self.circles(watchers);
+        let gangs = self.gangs.len();
+        for (r, row) in self.rows.iter_mut().enumerate() {
+            let calm = |t: &(usize, i128)| circle[t.0] != circle[gangs + r];
+            row.larger.sort_by_key(|t| !calm(t));
+            row.calm = row.larger.iter().filter(|t| calm(t)).count();
+        }
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        order.sort_by_key(|r| Reverse((circle[gangs + r], done[gangs + r])));
+        order
+    }
+
+    /// The strongly connected parts of "raising this raises that", over the gangs and then the rows (Tarjan 1972,
+    /// without recursion). For each node the number of its part, counted against the direction of the pushing, and
+    /// when the search was done with it. A gang in the part of a row whose larger side it is on pushes that row.
+    fn circles(&self, watchers: &[Vec<usize>]) -> (Vec<usize>, Vec<usize>) {
         let gangs = self.gangs.len();
         let len = gangs + self.rows.len();
         let next = |node: usize, k: usize| -> Option<usize> {
@@ -539,7 +558,8 @@ impl<'a> Group<'a> {
         let mut index = vec![UNSEEN; len];
         let mut low = vec![0; len];
         let mut circle = vec![UNSEEN; len];
-        let (mut seen, mut found) = (0, 0);
+        let mut done = vec![0; len];
+        let (mut seen, mut left, mut found) = (0, 0, 0);
         let (mut stack, mut path) = (Vec::new(), Vec::new());
         for root in 0..len {
             if index[root] != UNSEEN {
@@ -561,6 +581,8 @@ impl<'a> Group<'a> {
                     }
                     continue;
                 }
+                done[node] = left;
+                left += 1;
                 if low[node] == index[node] {
                     while let Some(member) = stack.pop() {
                         circle[member] = found;
@@ -575,7 +597,7 @@ impl<'a> Group<'a> {
                 }
             }
         }
-        circle
+        (circle, done)
     }
 }
 
@@ -640,12 +662,12 @@ fn needed(low: i128, high: i128, latency: i128, slack: f64, limits: &Limits) -> 
 
 /// For each quantity, one that stands for all that move in step with it (union-find).
 fn leaders(q: &[Quantity], values: &[i128], ties: &[Tie], limits: &Limits) -> Result<Vec<usize>, Decline> {
-    fn find(leader: &mut [usize], mut i: usize) -> usize {
-        while leader[i] != i {
-            leader[i] = leader[leader[i]];
-            i = leader[i];
+    fn find(leader: &mut [usize], mut of: usize) -> usize {
+        while leader[of] != of {
+            leader[of] = leader[leader[of]];
+            of = leader[of];
         }
-        i
+        of
     }
     let mut leader: Vec<usize> = (0..values.len()).collect();
     for tie in ties {
@@ -656,16 +678,16 @@ fn leaders(q: &[Quantity], values: &[i128], ties: &[Tie], limits: &Limits) -> Re
         if !(q[a].editable || q[b].editable) {
             continue;
         }
-        let (x, y) = (limits.amount(q[a].value), limits.amount(q[b].value));
+        let amount = |i: usize| limits.amount(q[i].value);
         match tie {
-            Tie::Same { .. } if values[a] != values[b] => return Err(Decline::Different(x, y)),
+            Tie::Same { .. } if values[a] != values[b] => return Err(Decline::Different(amount(a), amount(b))),
             Tie::Ratio { .. } if values[a] <= 0 || values[b] <= 0 => {
-                return Err(Decline::NoRatio(x, y));
+                return Err(Decline::NoRatio(amount(a), amount(b)));
             }
             _ => {}
         }
-        let (a, b) = (find(&mut leader, a), find(&mut leader, b));
-        leader[a] = b;
+        let (from, to) = (find(&mut leader, a), find(&mut leader, b));
+        leader[from] = to;
     }
     Ok((0..leader.len()).map(|i| find(&mut leader, i)).collect())
 }
@@ -971,27 +993,24 @@ mod tests {
         assert!(!check(&[0.1, 0.2, 1.0], &[Tie::Same { a: 0, b: 1 }]), "same");
     }
 
-    /// Every order that is true of random values, in a chain of all of them: the shape and size of the worst suites.
-    /// Ties are listed against the direction of the search.
-    fn large_group() -> (Vec<Quantity>, Vec<Tie>) {
-        let q: Vec<Quantity> = (0..300_u32).map(|i| Quantity::seconds(0.2 + 0.2 * f64::from(i))).collect();
-        let ties = (0..3000_usize)
-            .rev()
-            .map(|k| {
-                let (i, gap) = (k / 10, 1 + k % 10 * 7);
-                if i + gap < 300 { Tie::before(i, i + gap) } else { order(&[i], &[i / 2, (i + 2) / 2 + 1, i % 7]) }
-            })
-            .collect();
-        (q, ties)
+    /// 300 numbers under 3,000 orders, listed against the direction of the search.
+    fn large_group(circles: bool) -> (Vec<Quantity>, Vec<Tie>) {
+        let q = (0..300_u32).map(|i| Quantity::seconds(0.2 + 0.2 * f64::from(i))).collect();
+        let ties = (0..3000_usize).rev().map(|k| match (k / 10, 1 + k % 10 * 7) {
+            (i, gap) if i + gap < 300 => Tie::before(i, i + gap),
+            (i, gap) if circles => order(&[i], &[i / 2, i / 2 + 2, gap]),
+            (i, gap) => Tie::before(i - gap, i),
+        });
+        (q, ties.collect())
     }
 
     #[test]
     fn hundreds_of_numbers_under_thousands_of_ties() {
-        let (q, ties) = large_group();
-        let start = std::time::Instant::now();
-        let solution = solve(&q, &ties, &Limits::SECONDS).unwrap();
-        eprintln!("300 quantities, 3000 ties: {:?}", start.elapsed());
-        assert!(holds(&q, &solution, &ties, &Limits::SECONDS));
+        for (circles, last) in [(false, 30.0), (true, 30.0)] {
+            let (q, ties) = large_group(circles);
+            let solution = solved(&q, &ties);
+            assert_eq!(solution.last(), Some(&last));
+        }
     }
 
     /// A group whose ties are true of its values.
@@ -1007,8 +1026,8 @@ mod tests {
         All,
     }
 
-    /// Draws values of 0.05 to 10 s on a grid of `grain`, and ties by index and kind; a tie that the values do not
-    /// keep is turned round or left out. Narrow gaps stay in where `narrow`, and decline.
+    /// Draws values of 0.05 to 10 s and ties between them; an order that the values do not keep is turned round, one
+    /// with too narrow a gap left out unless `narrow`.
     fn cases(kinds: Kinds, narrow: bool) -> impl Strategy<Value = Case> {
         let value = prop_oneof![(1_u32..200).prop_map(|k| f64::from(k) / 20.0), (5_u32..1000).prop_map(|k| f64::from(k) / 100.0)];
         let unit = prop_oneof![Just(0.05), Just(0.1), Just(0.01)];
@@ -1031,10 +1050,10 @@ mod tests {
                         // The values are made the same, unless that would falsify a tie drawn before.
                         let before = q[b].value;
                         q[b].value = q[a].value;
-                        if !ties.iter().all(|t| acceptable(&q, t, narrow)) {
-                            q[b].value = before;
-                        } else {
+                        if ties.iter().all(|t| acceptable(&q, t, narrow)) {
                             ties.push(Tie::Same { a, b });
+                        } else {
+                            q[b].value = before;
                         }
                     }
                     _ => {
@@ -1054,7 +1073,6 @@ mod tests {
                     }
                 }
             }
-            // A later `same` may have changed what an earlier tie was true of; those were refused above.
             Case { q, ties }
         })
     }
