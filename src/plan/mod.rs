@@ -32,5 +32,7 @@
 //! [`number`] then writes the new value the way the author wrote the old one: `2.5` becomes `0.2`, `100_000`
 //! becomes `20_000`.
 
+pub mod counts;
+pub mod durations;
 pub mod number;
 pub mod solve;
