@@ -65,7 +65,10 @@ pub fn source(source: &SourceFile, span: Span, gutter: usize, out: &mut dyn Writ
 /// When writing fails.
 pub fn diff(fix: &Fix, home: &Path, sources: &Sources<'_>, view: &View, gutter: usize, out: &mut dyn Write) -> io::Result<()> {
     let blank = " ".repeat(gutter);
-    for edits in fix.edits.chunk_by(|a, b| a.file == b.file) {
+    let mut files: Vec<&[Edit]> = fix.edits.chunk_by(|a, b| a.file == b.file).collect();
+    // The finding's own file goes first, because it goes without its name.
+    files.sort_by_key(|edits| edits[0].file.as_path() != home);
+    for edits in files {
         let path = edits[0].file.as_path();
         let Some(source) = sources.get(path) else {
             let name = view.shown(path);

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_contract() {
-        samples::snapshot("json", &plain(|out| write(&samples::several(), &view(), out)));
+        samples::snapshot("json", &plain(|out| write(&samples::several_of_a_project(), &view(), out)));
     }
 
     #[test]

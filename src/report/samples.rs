@@ -87,6 +87,15 @@ pub fn several() -> Checked {
     checked(vec![sleep, join, big, broken])
 }
 
+/// The same under rules of a project's own: their titles are their names, whatever testdiet's rules come to say.
+pub fn several_of_a_project() -> Checked {
+    let mut checked = several();
+    for finding in &mut checked.findings {
+        finding.code = Code::custom(format!("my-{}", finding.code));
+    }
+    checked
+}
+
 /// What `check` would hand over with these findings.
 pub fn checked(findings: Vec<Finding>) -> Checked {
     Checked { findings, files: 12, ..Checked::default() }

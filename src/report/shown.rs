@@ -62,23 +62,31 @@ pub fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
-/// One character of a line as it is printed.
+/// A line of a file, laid out in columns.
 #[derive(Debug)]
+pub struct Line<'a> {
+    text: &'a str,
+}
+
+/// One character of a line.
 struct Cell {
     /// Its byte offset in the line.
     at: usize,
     /// Columns it takes.
-    width: usize,
-    /// What is printed for it.
-    text: String,
+    columns: Range<usize>,
+    /// Itself.
+    c: char,
 }
 
-/// A line of a file, laid out in columns.
-#[derive(Debug)]
-pub struct Line {
-    cells: Vec<Cell>,
-    /// Length of the line in bytes.
-    len: usize,
+impl Cell {
+    /// Adds what is printed for it.
+    fn print(&self, out: &mut String) {
+        match self.c {
+            '\t' => out.extend(std::iter::repeat_n(' ', self.columns.len())),
+            c if is_unsafe(c) => out.push_str(&escape(c)),
+            c => out.push(c),
+        }
+    }
 }
 
 /// The part of a [`Line`] that is printed, with where the focus landed in it.
@@ -98,41 +106,50 @@ impl Window {
     }
 }
 
-impl Line {
-    /// Lays out a line, given without its newline.
+impl<'a> Line<'a> {
+    /// A line, given without its newline.
     #[must_use]
-    pub fn new(text: &str) -> Self {
+    pub const fn new(text: &'a str) -> Self {
+        Self { text }
+    }
+
+    /// Its characters from left to right. Computed on the way, because a line can be a megabyte long.
+    fn cells(&self) -> impl Iterator<Item = Cell> {
         let mut column = 0;
-        let cells = text
-            .char_indices()
-            .map(|(at, c)| {
-                let text = match c {
-                    '\t' => " ".repeat(TAB - column % TAB),
-                    c if is_unsafe(c) => escape(c),
-                    c => c.to_string(),
-                };
-                let width = width(&text);
-                column += width;
-                Cell { at, width, text }
-            })
-            .collect();
-        Self { cells, len: text.len() }
+        self.text.char_indices().map(move |(at, c)| {
+            let start = column;
+            column += match c {
+                '\t' => TAB - column % TAB,
+                c if is_unsafe(c) => escape(c).len(),
+                c => c.width().unwrap_or(0),
+            };
+            Cell { at, columns: start..column, c }
+        })
     }
 
     /// The whole line, however long.
     #[must_use]
     pub fn whole(&self) -> String {
-        self.cells.iter().map(|c| c.text.as_str()).collect()
+        let mut out = String::with_capacity(self.text.len());
+        self.cells().for_each(|cell| cell.print(&mut out));
+        out
     }
 
     /// Cuts to at most [`LIMIT`] columns around `focus` (bytes of the line), with an ellipsis where something is cut.
     /// `marked` are the byte ranges to emphasise.
     #[must_use]
     pub fn window(&self, focus: &Range<usize>, marked: &[Range<usize>]) -> Window {
-        let total: usize = self.cells.iter().map(|c| c.width).sum();
-        let column_of = |byte: usize| -> usize { self.cells.iter().take_while(|c| c.at < byte).map(|c| c.width).sum() };
-        let start = column_of(focus.start.min(self.len));
-        let end = column_of(focus.end.min(self.len)).max(start);
+        let (mut total, mut start, mut end) = (0, 0, 0);
+        for cell in self.cells() {
+            total = cell.columns.end;
+            if cell.at < focus.start {
+                start = total;
+            }
+            if cell.at < focus.end {
+                end = total;
+            }
+        }
+        let end = end.max(start);
 
         // The columns to show: all of them, or a window that has the focus in its middle, or at its left edge when
         // the focus alone is wider than the window.
@@ -145,34 +162,35 @@ impl Line {
         };
 
         let mut pieces: Vec<(bool, String)> = Vec::new();
-        let mut push = |mark: bool, text: &str| match pieces.last_mut() {
-            Some((last, piece)) if *last == mark => piece.push_str(text),
-            _ => pieces.push((mark, text.to_owned())),
-        };
         let mut caret: Option<Range<usize>> = None;
-        let (mut column, mut printed) = (0, 0);
+        let mut printed = 0;
         if shown.start > 0 {
-            push(false, "…");
+            pieces.push((false, "…".to_owned()));
             printed += 1;
         }
-        for cell in &self.cells {
-            let here = column..column + cell.width;
-            column = here.end;
+        for cell in self.cells() {
+            let here = &cell.columns;
             // Whole characters only: one that straddles an edge of the window is left out.
             if here.start < shown.start || here.end > shown.end {
                 continue;
             }
             if here.end > start && here.start < end {
                 let from = caret.as_ref().map_or(printed, |c| c.start);
-                caret = Some(from..printed + cell.width);
+                caret = Some(from..printed + here.len());
             } else if here.start == start && caret.is_none() {
                 caret = Some(printed..printed);
             }
-            push(marked.iter().any(|m| m.contains(&cell.at)), &cell.text);
-            printed += cell.width;
+            let mark = marked.iter().any(|m| m.contains(&cell.at));
+            if pieces.last().is_none_or(|(last, _)| *last != mark) {
+                pieces.push((mark, String::new()));
+            }
+            if let Some((_, piece)) = pieces.last_mut() {
+                cell.print(piece);
+            }
+            printed += here.len();
         }
         if shown.end < total {
-            push(false, "…");
+            pieces.push((false, "…".to_owned()));
         }
         // A focus at the end of the line lies past every cell; an empty one is still pointed at.
         let caret = caret.unwrap_or(printed..printed);
