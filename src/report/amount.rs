@@ -45,7 +45,11 @@ pub fn counted(value: usize, noun: &str) -> String {
 pub fn cost(cost: &Cost) -> String {
     let mut parts = Vec::new();
     if cost.sleep_s > 0.0 {
-        parts.push(if cost.sleep_s.is_finite() { format!("{} asleep", seconds(cost.sleep_s)) } else { "asleep forever".to_owned() });
+        parts.push(if cost.sleep_s.is_finite() {
+            format!("{} asleep", seconds(cost.sleep_s))
+        } else {
+            "asleep forever".to_owned()
+        });
     }
     for (value, noun) in [(cost.threads, "thread"), (cost.iterations, "iteration")] {
         if value > 0 {

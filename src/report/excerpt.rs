@@ -72,7 +72,13 @@ pub fn diff(fix: &Fix, home: &Path, sources: &Sources<'_>, view: &View, gutter: 
         let path = edits[0].file.as_path();
         let Some(source) = sources.get(path) else {
             let name = view.shown(path);
-            writeln!(out, "{blank} {}={:#} and {} in {name}", style::PLACE, style::PLACE, super::amount::counted(edits.len(), "edit"))?;
+            writeln!(
+                out,
+                "{blank} {}={:#} and {} in {name}",
+                style::PLACE,
+                style::PLACE,
+                super::amount::counted(edits.len(), "edit")
+            )?;
             continue;
         };
         if path != home {

@@ -30,9 +30,8 @@ fn one(finding: &Finding, sources: &Sources<'_>, view: &View, out: &mut dyn Writ
     writeln!(out, "{blank}{place}-->{place:#} {}", view.position(finding))?;
     excerpt::source(&finding.source, finding.span, gutter, out)?;
 
-    let mut note = |label: &str, text: &str| {
-        writeln!(out, "{blank} {place}={place:#} {strong}{label}:{strong:#} {}", shown::escaped(text))
-    };
+    let mut note =
+        |label: &str, text: &str| writeln!(out, "{blank} {place}={place:#} {strong}{label}:{strong:#} {}", shown::escaped(text));
     let cost = amount::cost(&finding.cost);
     if !cost.is_empty() {
         note("cost", &cost)?;

@@ -13,11 +13,8 @@ pub fn write(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<
     let (strong, code, place) = (style::STRONG, style::CODE, style::PLACE);
     for findings in checked.findings.chunk_by(|a, b| a.file == b.file) {
         writeln!(out, "{strong}{}{strong:#}:", view.shown(&findings[0].file))?;
-        let at: Vec<String> = findings
-            .iter()
-            .map(|f| f.source.location(f.span.start))
-            .map(|at| format!("{}:{}", at.row, at.column))
-            .collect();
+        let at: Vec<String> =
+            findings.iter().map(|f| f.source.location(f.span.start)).map(|at| format!("{}:{}", at.row, at.column)).collect();
         let width = at.iter().map(String::len).max().unwrap_or(0);
         for (finding, at) in findings.iter().zip(at) {
             let mark = view.mark(finding);

@@ -112,7 +112,12 @@ fn item_fix<'a>(fix: &'a Fix, sources: &Sources<'_>, view: &View) -> ItemFix<'a>
 
 fn item_edit<'a>(edit: &'a Edit, sources: &Sources<'_>, view: &View) -> ItemEdit<'a> {
     let at = |offset| sources.get(&edit.file).map(|source| source.location(offset).into());
-    ItemEdit { filename: view.name(&edit.file), content: &edit.content, location: at(edit.span.start), end_location: at(edit.span.end) }
+    ItemEdit {
+        filename: view.name(&edit.file),
+        content: &edit.content,
+        location: at(edit.span.start),
+        end_location: at(edit.span.end),
+    }
 }
 
 #[cfg(test)]

@@ -57,13 +57,7 @@ pub static FORMATS: &[Format] = &[
         findings: full::write,
         statistics: statistics::write,
     },
-    Format {
-        name: "concise",
-        help: "one line a finding",
-        human: true,
-        findings: concise::write,
-        statistics: statistics::write,
-    },
+    Format { name: "concise", help: "one line a finding", human: true, findings: concise::write, statistics: statistics::write },
     Format {
         name: "grouped",
         help: "one line a finding, under its file",

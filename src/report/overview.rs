@@ -54,7 +54,12 @@ fn by_rule(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<()
         .map(|(code, findings)| {
             let fixable = findings.iter().filter(|f| view.applies(f)).count();
             let cost = amount::sum(findings.iter().map(|f| &f.cost));
-            [shown::escaped(code.as_str()).into_owned(), amount::number(findings.len()), amount::number(fixable), amount::cost(&cost)]
+            [
+                shown::escaped(code.as_str()).into_owned(),
+                amount::number(findings.len()),
+                amount::number(fixable),
+                amount::cost(&cost),
+            ]
         })
         .collect();
     let heads = ["rule", "findings", "fixable", "cost"];
@@ -80,7 +85,8 @@ fn costlier(a: &Cost, b: &Cost) -> Ordering {
 
 /// The command that helps most now.
 fn next(checked: &Checked, view: &View) -> String {
-    let at_least = |level| checked.findings.iter().filter(|f| f.fix.as_ref().is_some_and(|fix| fix.applicability >= level)).count();
+    let at_least =
+        |level| checked.findings.iter().filter(|f| f.fix.as_ref().is_some_and(|fix| fix.applicability >= level)).count();
     let (now, any) = (at_least(view.applies), at_least(Applicability::Unsafe));
     let flag = if view.applies == Applicability::Safe { "" } else { " --unsafe-fixes" };
     if now > 0 {

@@ -215,7 +215,9 @@ mod tests {
             change("with space/a b.py", b"a = 1\n", |t| t.replace('1', "2")),
             change("caf\u{e9} \"q\" \\ \t.py", b"a = 1\n", |t| t.replace('1', "2")),
             change("far.py", long.as_bytes(), |t| t.replace("line3 = 3\n", "new\nlines\n").replace("line44 = 44\n", "")),
-            change("mail.py", b"-- \nFrom me\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n", |t| t.replace("me", "you").replace("-- \n", "--\n")),
+            change("mail.py", b"-- \nFrom me\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n", |t| {
+                t.replace("me", "you").replace("-- \n", "--\n")
+            }),
         ]
     }
 

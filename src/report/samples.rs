@@ -57,7 +57,8 @@ pub fn several() -> Checked {
     let at = u32::try_from(MONITOR.find("2.5").unwrap()).unwrap();
     let shrink = vec![Edit::replace(&sleep.file, Span::new(at, at + 3), "0.3")];
     sleep.fix = Some(
-        Fix::new(Applicability::Unsafe, "Shrink 2.5 s to 0.3 s", shrink, "monitor-timeout").because("what the sleep waits for was not seen"),
+        Fix::new(Applicability::Unsafe, "Shrink 2.5 s to 0.3 s", shrink, "monitor-timeout")
+            .because("what the sleep waits for was not seen"),
     );
 
     let mut join = finding(name, MONITOR, "t.join()");

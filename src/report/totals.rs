@@ -62,14 +62,29 @@ fn one(files: &[&FileTotal], view: &View, limits: Limits, out: &mut dyn Write) -
     writeln!(out, "{strong}{name}{strong:#}: {}", parts.join(", "))?;
 
     let heavy = files.iter().map(|f| (charged(f), view.shown(&f.file)));
-    worst(heavy.filter(|(s, _)| *s > limits.sleep_per_file), &format!("a file may sleep {}", amount::seconds(limits.sleep_per_file)), out)?;
+    worst(
+        heavy.filter(|(s, _)| *s > limits.sleep_per_file),
+        &format!("a file may sleep {}", amount::seconds(limits.sleep_per_file)),
+        out,
+    )?;
     let heavy = tests.iter().filter(|t| !t.exempt).map(|t| (t.cost.sleep_s, shown::escaped(&t.id).into_owned()));
-    worst(heavy.filter(|(s, _)| *s > limits.sleep_per_test), &format!("a test may sleep {}", amount::seconds(limits.sleep_per_test)), out)?;
+    worst(
+        heavy.filter(|(s, _)| *s > limits.sleep_per_test),
+        &format!("a test may sleep {}", amount::seconds(limits.sleep_per_test)),
+        out,
+    )?;
 
     let mut heavy: Vec<_> = tests.iter().map(|t| (threads(t), &t.id)).filter(|(n, _)| *n > limits.threads_per_test).collect();
     heavy.sort_by(|a, b| b.cmp(a).then(a.1.cmp(b.1)));
     let rows: Vec<_> = heavy.into_iter().map(|(n, id)| (amount::number(n), shown::escaped(id).into_owned())).collect();
-    list(&rows, &format!("a test may start {}", amount::counted(usize::try_from(limits.threads_per_test).unwrap_or(usize::MAX), "thread")), out)
+    list(
+        &rows,
+        &format!(
+            "a test may start {}",
+            amount::counted(usize::try_from(limits.threads_per_test).unwrap_or(usize::MAX), "thread")
+        ),
+        out,
+    )
 }
 
 fn worst(found: impl Iterator<Item = (f64, String)>, budget: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -123,7 +138,9 @@ pub fn summary(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Resul
     let mark = format!("[{star}*{star:#}]");
     match (view.applies, safe, risky) {
         (_, 0, 0) => Ok(()),
-        (Applicability::Safe, 0, risky) => writeln!(out, "None fixable safely, {} with `testdiet fix --unsafe-fixes`.", amount::number(risky)),
+        (Applicability::Safe, 0, risky) => {
+            writeln!(out, "None fixable safely, {} with `testdiet fix --unsafe-fixes`.", amount::number(risky))
+        }
         (Applicability::Safe, safe, 0) => writeln!(out, "{mark} {} fixable with `testdiet fix`.", amount::number(safe)),
         (Applicability::Safe, safe, risky) => writeln!(
             out,
