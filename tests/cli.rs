@@ -131,7 +131,8 @@ fn names_cannot_steer_the_terminal() {
 #[test]
 fn a_reader_who_leaves_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = testdiet(dir.path(), &["rule", "--output-format", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        testdiet(dir.path(), &["rule", "--output-format", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));

@@ -16,20 +16,21 @@ use crate::report::{Format, View, amount, patch, shown, style, totals};
 
 /// Arguments of `testdiet fix`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct FixArgs {
-    #[command(flatten)]
-    pub files: FileOptions,
     /// Print a patch for `git apply`, and write nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Fixing")]
     pub diff: bool,
     /// Write nothing, and exit with 1 if anything would change
-    #[arg(long)]
+    #[arg(long, help_heading = "Fixing")]
     pub check: bool,
     /// Apply fixes too that only a run of the tests can prove
-    #[arg(long, overrides_with = "no_unsafe_fixes")]
+    #[arg(long, overrides_with = "no_unsafe_fixes", help_heading = "Fixing")]
     pub unsafe_fixes: bool,
     #[arg(long, overrides_with = "unsafe_fixes", hide = true)]
     pub no_unsafe_fixes: bool,
+    #[command(flatten)]
+    pub files: FileOptions,
     #[command(flatten)]
     pub rules: RuleOptions,
     #[command(flatten)]
@@ -167,18 +168,13 @@ impl Run<'_> {
             return totals::summary(&fixed.after, view, out);
         }
         let files = amount::counted(fixed.changes.len(), "file");
-        match applied {
-            0 => writeln!(out, "{strong}Nothing to fix{strong:#}; {} {remains}.", amount::counted(remain, "finding"))?,
-            _ => {
-                writeln!(
-                    out,
-                    "{strong}{verb} {}{strong:#} in {files}; {} {remains}:",
-                    amount::counted(applied, "finding"),
-                    amount::number(remain)
-                )?;
-                for (code, count) in &fixed.applied {
-                    writeln!(out, "  {:>6}  {}", amount::number(*count), shown::escaped(code.as_str()))?;
-                }
+        if applied == 0 {
+            writeln!(out, "{strong}Nothing to fix{strong:#}; {} {remains}.", amount::counted(remain, "finding"))?;
+        } else {
+            let (applied, remain) = (amount::counted(applied, "finding"), amount::number(remain));
+            writeln!(out, "{strong}{verb} {applied}{strong:#} in {files}; {remain} {remains}:")?;
+            for (code, count) in &fixed.applied {
+                writeln!(out, "  {:>6}  {}", amount::number(*count), shown::escaped(code.as_str()))?;
             }
         }
         self.hint(fixed, out)?;
@@ -231,12 +227,12 @@ mod tests {
         Fixed { changes: vec![Change { before, after }], applied, before: samples::several(), after: remaining }
     }
 
-    fn concluded(mode: Mode, fixed: &Fixed, output: OutputOptions, terminal: bool) -> (Status, String, String) {
+    fn concluded(mode: Mode, fixed: &Fixed, output: &OutputOptions, terminal: bool) -> (Status, String, String) {
         let (mut console, out, err) = kept(Verbosity::Default, terminal);
         let stdin = Some(Arc::new(source("as read\n")));
         let opened = Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin, format: None, unsafe_fixes: false };
         let told = Told { view: samples::view(), format: output.output_format, statistics: false };
-        let run = Run { mode, told, output: &output, opened: &opened };
+        let run = Run { mode, told, output, opened: &opened };
         let mut saved = 0;
         let save = |changes: &[Change]| {
             saved = changes.len();
@@ -253,51 +249,51 @@ mod tests {
 
     #[test]
     fn writing_ends_well_only_when_nothing_remains() {
-        let (status, out, err) = concluded(Mode::Write, &fixed(none()), OutputOptions::default(), false);
+        let (status, out, err) = concluded(Mode::Write, &fixed(none()), &OutputOptions::default(), false);
         assert_eq!((status, out.as_str()), (Status::Clean, ""));
         assert_eq!(err, "Fixed 2 findings in 1 file; 0 remain:\n       2  long-sleep\n`testdiet undo` takes it back.\n");
 
-        let (status, out, err) = concluded(Mode::Write, &fixed(samples::several()), OutputOptions::default(), false);
+        let (status, out, err) = concluded(Mode::Write, &fixed(samples::several()), &OutputOptions::default(), false);
         assert_eq!(status, Status::Found);
         assert!(out.starts_with("long-sleep: "));
         assert!(err.contains("1 more fixable with `testdiet fix --unsafe-fixes`.\n"), "{err}");
 
         let strict = OutputOptions { exit_non_zero_on_fix: true, ..OutputOptions::default() };
-        assert_eq!(concluded(Mode::Write, &fixed(none()), strict, false).0, Status::Found);
+        assert_eq!(concluded(Mode::Write, &fixed(none()), &strict, false).0, Status::Found);
         let zero = OutputOptions { exit_zero: true, ..OutputOptions::default() };
-        assert_eq!(concluded(Mode::Write, &fixed(samples::several()), zero, false).0, Status::Clean);
-        assert_eq!(concluded(Mode::Write, &Fixed::default(), OutputOptions::default(), false).0, Status::Clean);
+        assert_eq!(concluded(Mode::Write, &fixed(samples::several()), &zero, false).0, Status::Clean);
+        assert_eq!(concluded(Mode::Write, &Fixed::default(), &OutputOptions::default(), false).0, Status::Clean);
     }
 
     #[test]
     fn a_diff_is_all_there_is_on_standard_output() {
-        let (status, out, err) = concluded(Mode::Diff, &fixed(samples::several()), OutputOptions::default(), false);
+        let (status, out, err) = concluded(Mode::Diff, &fixed(samples::several()), &OutputOptions::default(), false);
         assert_eq!(status, Status::Found);
         assert_eq!(
             out,
             "--- a/tests/test a.py\t\n+++ b/tests/test a.py\t\n@@ -1,2 +1,2 @@\n a = '\x1b'\n-sleep(2.5)\n+sleep(0.3)\n"
         );
         assert!(err.contains("tests/test_size.py:1:8: large-allocation") && err.contains("Would fix 2 findings"), "{err}");
-        let (status, out, _) = concluded(Mode::Diff, &fixed(none()), OutputOptions::default(), true);
+        let (status, out, _) = concluded(Mode::Diff, &fixed(none()), &OutputOptions::default(), true);
         assert_eq!(status, Status::Found);
         assert!(out.contains(" a = '\\x1b'\n"), "{out}");
     }
 
     #[test]
     fn checking_shows_what_there_is_and_fails_when_anything_would_change() {
-        let (status, out, err) = concluded(Mode::Check, &fixed(none()), OutputOptions::default(), false);
+        let (status, out, err) = concluded(Mode::Check, &fixed(none()), &OutputOptions::default(), false);
         assert_eq!(status, Status::Found);
         assert!(out.starts_with("long-sleep: "));
         assert!(err.starts_with("Would fix 2 findings in 1 file; 0 would remain:\n"), "{err}");
-        assert_eq!(concluded(Mode::Check, &Fixed::default(), OutputOptions::default(), false).0, Status::Clean);
+        assert_eq!(concluded(Mode::Check, &Fixed::default(), &OutputOptions::default(), false).0, Status::Clean);
     }
 
     #[test]
     fn standard_input_comes_out_fixed_or_as_it_was() {
-        let (status, out, _) = concluded(Mode::Print, &fixed(none()), OutputOptions::default(), false);
+        let (status, out, _) = concluded(Mode::Print, &fixed(none()), &OutputOptions::default(), false);
         assert_eq!((status, out.as_str()), (Status::Clean, "a = '\x1b'\nsleep(0.3)\n"));
         let unfixed = Fixed { after: samples::several(), ..Fixed::default() };
-        let (status, out, err) = concluded(Mode::Print, &unfixed, OutputOptions::default(), false);
+        let (status, out, err) = concluded(Mode::Print, &unfixed, &OutputOptions::default(), false);
         assert_eq!((status, out.as_str()), (Status::Found, "as read\n"));
         assert!(err.contains("join-without-timeout"));
     }

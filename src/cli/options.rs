@@ -10,6 +10,7 @@ use crate::report::{FORMATS, Format};
 
 /// Options that every command takes, before its name or after.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct GlobalOptions {
     /// A configuration file to use instead of those that are found, or a `KEY = VALUE` over them
     #[arg(long, value_name = "PATH|KEY=VALUE", global = true, help_heading = "Global options")]
@@ -81,8 +82,7 @@ pub(crate) struct RuleOptions {
 /// Which files are looked at.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "File selection")]
-// Flags are what they are.
-#[allow(clippy::struct_excessive_bools)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct FileOptions {
     /// Files and folders; `-` for standard input [default: pytest's `testpaths`, else the current folder]
     #[arg(value_name = "PATHS", value_hint = ValueHint::AnyPath, help_heading = None)]
@@ -167,11 +167,11 @@ pub(crate) struct OutputOptions {
     /// Count findings by rule in place of printing them
     #[arg(long)]
     pub statistics: bool,
-    /// Exit with 0 even when there are findings
+    /// Exit with 0 even when there are findings; file errors still exit with 2
     #[arg(short, long)]
     pub exit_zero: bool,
     /// Exit with 1 when files were changed, even if no findings remain
-    #[arg(long, conflicts_with = "exit_zero")]
+    #[arg(long)]
     pub exit_non_zero_on_fix: bool,
 }
 

@@ -22,7 +22,7 @@ pub fn bytes(value: u64) -> String {
         if value >= size {
             let tenths = value / (size / 10);
             let whole = thousands(&(tenths / 10).to_string());
-            return if tenths % 10 == 0 { format!("{whole} {unit}") } else { format!("{whole}.{} {unit}", tenths % 10) };
+            return if tenths.is_multiple_of(10) { format!("{whole} {unit}") } else { format!("{whole}.{} {unit}", tenths % 10) };
         }
     }
     format!("{value} B")

@@ -1,6 +1,7 @@
 //! The pictures of the full format: the lines a finding is in, with carets under it, and the lines its fix changes,
 //! with the words that change.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -155,7 +156,8 @@ impl Part<'_> {
                 let mut line = String::new();
                 for (marked, piece) in Line::new(&text).window(&focus, &words).pieces {
                     let style = if marked { word } else { plain };
-                    line.push_str(&format!("{style}{piece}{style:#}"));
+                    // Writing to a string does not fail.
+                    _ = write!(line, "{style}{piece}{style:#}");
                 }
                 let edge = style::PLACE;
                 let space = if line.is_empty() { "" } else { " " };

@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_fix_over_several_files_and_places() {
-        let lines: String = (1..=40).map(|i| format!("n{i} = {i}\n")).collect();
+        let lines: String = (1..=40).flat_map(|i| [format!("n{i} = {i}"), "\n".to_owned()]).collect();
         let mut finding = samples::finding("tests/test_far.py", &lines, "n20 = 20");
         let far = |what: &str| u32::try_from(lines.find(what).unwrap()).unwrap();
         let unknown = Arc::new("elsewhere/constants.py".into());

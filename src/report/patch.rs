@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn awkward() -> Vec<Change> {
-        let long: String = (0..50).map(|i| format!("line{i} = {i}\n")).collect();
+        let long: String = (0..50).flat_map(|i| [format!("line{i} = {i}"), "\n".to_owned()]).collect();
         vec![
             change("plain.py", b"a = 1\nb = 2\nc = 3\n", |t| t.replace('2', "20")),
             change("crlf.py", b"a = 1\r\nb = 2\r\n", |t| t.replace('2', "20")),

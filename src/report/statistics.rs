@@ -11,6 +11,7 @@ use crate::rules::Code;
 
 /// One rule's line.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_field_names, reason = "the fields are the JSON keys, ruff's")]
 pub struct Count<'a> {
     code: &'a str,
     name: &'a str,

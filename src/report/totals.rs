@@ -126,6 +126,9 @@ fn threads(test: &TestTotal) -> u64 {
 /// # Errors
 /// When writing fails.
 pub fn summary(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    if checked.files == 0 {
+        return writeln!(out, "No test files found.");
+    }
     let files = amount::counted(checked.files, "file");
     if checked.findings.is_empty() {
         return writeln!(out, "Nothing found in {files}.");
