@@ -87,7 +87,7 @@ fn conclude(checked: &Checked, told: &Told, opened: &Opened, exit_zero: bool, co
     told.results(checked, console)?;
     if told.human() {
         console.aside(Verbosity::Default, |err| {
-            totals::write(checked, &told.view, &|suite| opened.limits(suite), err)?;
+            totals::write(checked, None, &told.view, &|suite| opened.limits(suite), err)?;
             totals::summary(checked, &told.view, err)
         })?;
     }

@@ -162,7 +162,7 @@ impl Run<'_> {
             Mode::Diff | Mode::Check => ("Would fix", "would remain"),
         };
         if self.mode != Mode::Check {
-            totals::write(&fixed.after, view, &|suite| self.opened.limits(suite), out)?;
+            totals::write(&fixed.after, Some(&fixed.before), view, &|suite| self.opened.limits(suite), out)?;
         }
         if applied == 0 && remain == 0 {
             return totals::summary(&fixed.after, view, out);

@@ -75,8 +75,8 @@ pub(crate) fn save(_changes: &[Change]) -> Vec<FileError> {
     Vec::new()
 }
 
-#[allow(clippy::unnecessary_wraps, reason = "the journal can be missing or stale once it is wired")]
 /// Takes back what the last run wrote. Hands back the files that are as they were, or why that cannot be.
+#[allow(clippy::unnecessary_wraps, reason = "the journal can be missing or stale once it is wired")]
 pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
     Ok(Vec::new())
 }

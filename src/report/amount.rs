@@ -8,6 +8,9 @@ pub fn seconds(value: f64) -> String {
     if !value.is_finite() {
         return "forever".to_owned();
     }
+    if value > 0.0 && value < 0.0005 {
+        return "<0.001 s".to_owned();
+    }
     let text = format!("{value:.3}");
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
     let decimals = decimals.trim_end_matches('0');
@@ -91,7 +94,10 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        assert_eq!([2.5, 0.05, 1200.0, 3.0, f64::INFINITY].map(seconds), ["2.5 s", "0.05 s", "1,200 s", "3 s", "forever"]);
+        assert_eq!(
+            [2.5, 0.05, 1200.0, 3.0, 0.0001, 0.0, f64::INFINITY].map(seconds),
+            ["2.5 s", "0.05 s", "1,200 s", "3 s", "<0.001 s", "0 s", "forever"]
+        );
         assert_eq!([20_000, 1_000_000, 1_550_000, 12].map(bytes), ["20 KB", "1 MB", "1.5 MB", "12 B"]);
         assert_eq!(number(1_234_567_usize), "1,234,567");
         assert_eq!((counted(1, "finding").as_str(), counted(0, "finding").as_str()), ("1 finding", "0 findings"));

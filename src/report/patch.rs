@@ -234,6 +234,21 @@ mod tests {
         applies(&awkward(), "services/a");
     }
 
+    proptest::proptest! {
+        // Each case is thirty files and two runs of git.
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(8))]
+        #[test]
+        fn git_applies_whatever_changes(files in proptest::collection::vec(("([ab ]{0,2}(\n|\r\n|\r)){0,12}[ab]?", "([ab ]{0,2}(\n|\r\n|\r)){0,12}[ab]?"), 30)) {
+            let changes: Vec<Change> = files
+                .iter()
+                .enumerate()
+                .filter(|(_, (before, after))| before != after)
+                .map(|(i, (before, after))| change(&format!("test_{i}.py"), before.as_bytes(), |_| after.clone()))
+                .collect();
+            applies(&changes, "");
+        }
+    }
+
     #[test]
     fn no_change_is_no_patch() {
         let mut out = Vec::new();

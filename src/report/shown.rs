@@ -210,6 +210,21 @@ mod tests {
         assert_eq!(line, "x = '\\x1b]0;title\\x07'");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_line_holds_is_printed_within_its_window(text in "(\\PC|\\s|[\x00-\x1f\u{80}-\u{9f}\u{202a}-\u{202e}漢]){0,300}", a in 0..600_usize, b in 0..600_usize) {
+            let line = Line::new(&text);
+            let window = line.window(&(a.min(b)..a.max(b)), &[]);
+            let shown = window.text();
+            proptest::prop_assert!(!shown.chars().any(is_unsafe) && !escaped(&text).chars().any(is_unsafe));
+            proptest::prop_assert!(width(&shown) <= LIMIT + 2, "{} columns", width(&shown));
+            proptest::prop_assert!(window.focus.start <= width(&shown) && window.focus.end <= width(&shown) + 1);
+            if width(&line.whole()) <= LIMIT {
+                proptest::prop_assert_eq!(shown, line.whole());
+            }
+        }
+    }
+
     #[test]
     fn tabs_and_wide_characters_keep_carets_aligned() {
         let window = Line::new("\t漢 = sleep").window(&(7..12), &[]);

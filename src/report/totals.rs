@@ -1,6 +1,7 @@
 //! What stands under the findings, on standard error: how many there are and which can be fixed, what each suite costs,
 //! and the files and tests that are over budget.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -24,39 +25,66 @@ pub struct Limits {
     pub threads_per_test: u64,
 }
 
-/// Writes the totals of every suite that costs anything. `limits` are those of a suite, by its root.
+/// Writes the totals of every suite that costs anything; with those before a fix, what it changed. `limits` are those
+/// of a suite, by its root.
 ///
 /// # Errors
 /// When writing fails.
-pub fn write(checked: &Checked, view: &View, limits: &dyn Fn(&Path) -> Limits, out: &mut dyn Write) -> io::Result<()> {
-    let mut files: Vec<&FileTotal> = checked.totals.iter().collect();
-    files.sort_by(|a, b| (&a.suite, &a.file).cmp(&(&b.suite, &b.file)));
-    for suite in files.chunk_by(|a, b| a.suite == b.suite) {
-        one(suite, view, limits(&suite[0].suite), out)?;
+pub fn write(
+    checked: &Checked,
+    before: Option<&Checked>,
+    view: &View,
+    limits: &dyn Fn(&Path) -> Limits,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (now, then) = (by_suite(checked), before.map(by_suite).unwrap_or_default());
+    // A suite that a fix has freed of every cost is still worth a line.
+    let suites: BTreeSet<&Path> = now.keys().chain(then.keys()).copied().collect();
+    for suite in suites {
+        let files = now.get(suite).map_or(&[][..], Vec::as_slice);
+        let was = before.map(|_| then.get(suite).map_or(&[][..], Vec::as_slice));
+        one(suite, files, was, view, limits(suite), out)?;
     }
     Ok(())
 }
 
-fn one(files: &[&FileTotal], view: &View, limits: Limits, out: &mut dyn Write) -> io::Result<()> {
+fn by_suite(checked: &Checked) -> BTreeMap<&Path, Vec<&FileTotal>> {
+    let mut suites: BTreeMap<&Path, Vec<&FileTotal>> = BTreeMap::new();
+    for file in &checked.totals {
+        suites.entry(file.suite.as_path()).or_default().push(file);
+    }
+    suites
+}
+
+fn one(
+    suite: &Path,
+    files: &[&FileTotal],
+    before: Option<&[&FileTotal]>,
+    view: &View,
+    limits: Limits,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let (strong, over) = (style::STRONG, style::ERROR);
     let cost = amount::sum(files.iter().map(|f| &f.cost));
+    let was = before.map_or(cost, |files| amount::sum(files.iter().map(|f| &f.cost)));
     let tests: Vec<&TestTotal> = files.iter().flat_map(|f| &f.tests).collect();
-    let name = match view.shown(&files[0].suite) {
+    let name = match view.shown(suite) {
         name if name.is_empty() => ".".to_owned(),
         name => name,
     };
 
-    let mut parts = vec![format!("{} asleep", amount::seconds(cost.sleep_s))];
+    let mut parts = vec![format!("{} asleep", change(&amount::seconds(was.sleep_s), &amount::seconds(cost.sleep_s)))];
     if files.iter().map(|f| charged(f)).sum::<f64>() > limits.sleep_per_suite {
         parts[0] = format!("{over}{}{over:#} (budget {})", parts[0], amount::seconds(limits.sleep_per_suite));
     }
-    if cost.threads > 0 {
+    if cost.threads > 0 || was.threads > 0 {
         let most = tests.iter().map(|t| threads(t)).max().unwrap_or(0);
         let plural = if cost.threads == 1 { "" } else { "s" };
-        parts.push(format!("{} thread{plural} (at most {} in a test)", amount::number(cost.threads), amount::number(most)));
+        let started = change(&amount::number(was.threads), &amount::number(cost.threads));
+        parts.push(format!("{started} thread{plural} (at most {} in a test)", amount::number(most)));
     }
-    if cost.bytes > 0 {
-        parts.push(format!("largest allocation {}", amount::bytes(cost.bytes)));
+    if cost.bytes > 0 || was.bytes > 0 {
+        parts.push(format!("largest allocation {}", change(&amount::bytes(was.bytes), &amount::bytes(cost.bytes))));
     }
     parts.push(amount::counted(tests.len(), "test"));
     writeln!(out, "{strong}{name}{strong:#}: {}", parts.join(", "))?;
@@ -85,6 +113,11 @@ fn one(files: &[&FileTotal], view: &View, limits: Limits, out: &mut dyn Write) -
         ),
         out,
     )
+}
+
+/// A figure, with what it was when that is another.
+fn change(was: &str, is: &str) -> String {
+    if was == is { is.to_owned() } else { format!("{was} → {is}") }
 }
 
 fn worst(found: impl Iterator<Item = (f64, String)>, budget: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -184,7 +217,24 @@ mod tests {
                 ],
             ),
         ];
-        samples::snapshot("totals", &plain(|out| write(&all, &view(), &|_| WSL2, out)));
+        samples::snapshot("totals", &plain(|out| write(&all, None, &view(), &|_| WSL2, out)));
+    }
+
+    #[test]
+    fn a_fix_shows_what_it_changed() {
+        let (mut before, mut after) = (checked(Vec::new()), checked(Vec::new()));
+        let heavy = Cost { threads: 10, bytes: 100_000, ..asleep(75.0) };
+        before.totals = vec![
+            total("tests/test_a.py", "tests", &[("test_a", 1, heavy)]),
+            total("b/test_b.py", "b", &[("test_b", 1, asleep(2.0))]),
+        ];
+        after.totals =
+            vec![total("tests/test_a.py", "tests", &[("test_a", 1, Cost { threads: 3, bytes: 20_000, ..asleep(0.3) })])];
+        assert_eq!(
+            plain(|out| write(&after, Some(&before), &view(), &|_| WSL2, out)),
+            "b: 2 s → 0 s asleep, 0 tests\n\
+             tests: 75 s → 0.3 s asleep, 10 → 3 threads (at most 3 in a test), largest allocation 100 KB → 20 KB, 1 test\n"
+        );
     }
 
     #[test]
