@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::edit::Applicability;
 use crate::finding::{Cost, Finding};
 use crate::rules::Code;
 use crate::source::SourceFile;
@@ -54,6 +55,8 @@ pub struct Checked {
     pub files: usize,
     /// Files that could not be read.
     pub errors: Vec<FileError>,
+    /// Files that fixes reach into, findings or not: reports say where their edits are.
+    pub sources: BTreeMap<Arc<PathBuf>, Arc<SourceFile>>,
 }
 
 /// One file before and after.
@@ -76,4 +79,20 @@ pub struct Fixed {
     pub before: Checked,
     /// What is left once the changes are written.
     pub after: Checked,
+}
+
+/// What a run works on. A stub: discovery and settings are wired here.
+#[derive(Debug, Default)]
+pub struct Project {}
+
+/// Looks at every file once.
+#[must_use]
+pub fn check(_project: &Project) -> Checked {
+    Checked::default()
+}
+
+/// Fixes to a fixpoint, in memory.
+#[must_use]
+pub fn fix(_project: &Project, _level: Applicability) -> Fixed {
+    Fixed::default()
 }
