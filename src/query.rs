@@ -222,6 +222,7 @@ pub struct Compiled {
     captures: Vec<Result<SiteKind, Option<Role>>>,
 }
 
+#[derive(Debug, Clone)]
 /// A project's own query: its file, its text, and the index of the rule it belongs to.
 pub struct Own {
     /// Path, for messages.

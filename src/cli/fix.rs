@@ -67,7 +67,7 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
         (_, _, true) => Mode::Print,
         _ => Mode::Write,
     };
-    let fixed = engine::fix(&opened.project, level);
+    let fixed = engine::fix(&opened.input, level)?;
     let told = Told {
         view: opened.view(level),
         format: args.output.output_format.or(opened.format),

@@ -81,6 +81,9 @@ pub(crate) enum Failure {
     /// Standard input could not be read, or is not text.
     #[error("standard input: {0}")]
     Stdin(#[source] SourceError),
+    /// A query of the project does not load.
+    #[error("{0}")]
+    Query(#[from] crate::query::QueryError),
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),

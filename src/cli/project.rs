@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::options::{FileOptions, GlobalOptions, RuleOptions};
 use crate::edit::Applicability;
-use crate::engine::{Change, FileError, Project};
+use crate::engine::{Change, FileError, Input};
 use crate::report::totals::Limits;
 use crate::report::{Format, View};
 use crate::source::SourceFile;
@@ -16,7 +16,7 @@ use crate::source::SourceFile;
 /// What a run works on and how it is told.
 pub(crate) struct Opened {
     /// For the engine.
-    pub project: Project,
+    pub input: Input,
     /// The current folder.
     pub cwd: PathBuf,
     /// Standard input, when that is the project.
@@ -35,7 +35,20 @@ impl Opened {
         if let Some(missing) = files.paths.iter().find(|path| stdin.is_none() && !path.exists()) {
             return Err(Failure::Usage(format!("{}: no such file or folder", missing.display())));
         }
-        Ok(Self { project: Project {}, cwd, stdin, format: None, unsafe_fixes: false })
+        let mut found = Vec::new();
+        let suite = Arc::new(crate::discover::Suite { root: cwd.clone(), python_classes: vec!["Test".into()], python_functions: vec!["test".into()], pythonpath: vec![cwd.join("src")] });
+        for path in &files.paths {
+            for e in ignore::WalkBuilder::new(cwd.join(path)).build().flatten() {
+                if e.path().extension().is_some_and(|x| x == "py") {
+                    let name = e.file_name().to_string_lossy().into_owned();
+                    let role = if name == "conftest.py" { crate::discover::Role::Conftest } else if name.starts_with("test_") || name.ends_with("_test.py") { crate::discover::Role::Test } else { crate::discover::Role::Helper };
+                    found.push((crate::discover::Found { path: e.path().to_path_buf(), role, suite: Arc::clone(&suite), explicit: false }, Arc::new(crate::config::Settings::default())));
+                }
+            }
+        }
+        found.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        let input = Input { files: found, folders: files.paths.iter().map(|p| cwd.join(p)).collect(), stdin: stdin.clone(), own: Vec::new() };
+        Ok(Self { input, cwd, stdin, format: None, unsafe_fixes: false })
     }
 
     /// How findings are looked at.

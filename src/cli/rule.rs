@@ -38,7 +38,7 @@ struct Item<'a> {
     code: &'a str,
     name: &'a str,
     default: bool,
-    explanation: &'a str,
+    explanation: String,
 }
 
 /// Runs it.
@@ -46,21 +46,21 @@ pub(crate) fn run(args: &RuleArgs, console: &mut Console) -> Result<Status, Fail
     explain(args, rules::ALL, console)
 }
 
-fn explain(args: &RuleArgs, all: &[Rule], console: &mut Console) -> Result<Status, Failure> {
+fn explain(args: &RuleArgs, all: &[&Rule], console: &mut Console) -> Result<Status, Failure> {
     let rule = args.name.as_deref().map(|name| named(name, all)).transpose()?;
     console.results(|out| match (rule, args.output_format) {
         (Some(rule), RuleFormat::Text) => text(rule, out),
         (Some(rule), RuleFormat::Json) => json(&item(rule), out),
-        (None, RuleFormat::Json) => json(&all.iter().map(item).collect::<Vec<_>>(), out),
+        (None, RuleFormat::Json) => json(&all.iter().map(|rule| item(rule)).collect::<Vec<_>>(), out),
         (None, RuleFormat::Text) if args.all => all.iter().try_for_each(|rule| text(rule, out).and_then(|()| writeln!(out))),
         (None, RuleFormat::Text) => list(all, out),
     })?;
     Ok(Status::Clean)
 }
 
-fn named<'a>(name: &str, all: &'a [Rule]) -> Result<&'a Rule, Failure> {
-    all.iter().find(|rule| rule.code.as_str() == name).ok_or_else(|| {
-        let likeness = |rule: &&Rule| strsim::jaro_winkler(rule.code.as_str(), name);
+fn named<'a>(name: &str, all: &'a [&'a Rule]) -> Result<&'a Rule, Failure> {
+    all.iter().copied().find(|rule| rule.code.as_str() == name).ok_or_else(|| {
+        let likeness = |rule: &&&Rule| strsim::jaro_winkler(rule.code.as_str(), name);
         let near = all.iter().filter(|rule| likeness(rule) > 0.7).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         let hint = near
             .map_or_else(|| "; `testdiet rule` lists the rules".to_owned(), |rule| format!("; did you mean `{}`?", rule.code));
@@ -69,7 +69,7 @@ fn named<'a>(name: &str, all: &'a [Rule]) -> Result<&'a Rule, Failure> {
 }
 
 fn item(rule: &Rule) -> Item<'_> {
-    Item { code: rule.code.as_str(), name: rule.title, default: rule.default, explanation: rule.doc }
+    Item { code: rule.code.as_str(), name: rule.title, default: rule.default, explanation: rule.doc() }
 }
 
 fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
@@ -77,7 +77,7 @@ fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-fn list(all: &[Rule], out: &mut dyn Write) -> io::Result<()> {
+fn list(all: &[&Rule], out: &mut dyn Write) -> io::Result<()> {
     let width = all.iter().map(|rule| rule.code.as_str().len()).max().unwrap_or(0);
     let (code, dim) = (style::STRONG, style::DIM);
     for rule in all {
@@ -96,7 +96,7 @@ fn text(rule: &Rule, out: &mut dyn Write) -> io::Result<()> {
         if rule.default { "On by default.".to_owned() } else { format!("Off by default: `--extend-select {}`.", rule.code) };
     writeln!(out, "{dim}{state}{dim:#}\n")?;
     let mut fenced = false;
-    for line in rule.doc.trim().lines() {
+    for line in rule.doc().trim().lines() {
         let fence = line.trim_start().starts_with("```");
         fenced ^= fence;
         match line {

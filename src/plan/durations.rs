@@ -657,7 +657,7 @@ impl Builder<'_, '_> {
             }
         }
         // A lower bound on elapsed time stays under what is slept, by as much as it did.
-        let total: Form = self.sleeps.values().flatten().flat_map(|(f, n)| f.iter().map(|&(i, c)| (i, c * n))).collect();
+        let total: Form = self.sleeps.values().flatten().flat_map(|(f, n)| f.iter().map(move |&(i, c)| (i, c * n))).collect();
         for bound in self.lower.clone() {
             let l = self.seconds(&bound);
             let candidate = windows.iter().filter(|w| self.seconds(w) >= l - 1e-9).min_by(|a, b| self.seconds(a).total_cmp(&self.seconds(b)));

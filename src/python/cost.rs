@@ -500,3 +500,82 @@ pub fn cost(uses: &[Use]) -> Cost {
     }
     cost
 }
+
+impl Semantics<'_> {
+    /// What one call of a function reaches, its parameters not known.
+    #[must_use]
+    pub fn body_uses(&self, c: &Counter, def: &Def) -> Vec<Use> {
+        let mut out = Vec::new();
+        self.function_uses(c, def, &Env::default(), Scale::ONE, 0, &mut out);
+        out
+    }
+
+    /// Seconds of the waits with a timeout written in a function's own body, all of them together: `event.wait(2)`, `queue.get(timeout=1)`.
+    #[must_use]
+    pub fn known_waits(&self, def: &Def) -> f64 {
+        let m = &def.module;
+        let Some(f) = m.function(def.stmt) else { return 0.0 };
+        let mut sum = 0.0;
+        super::semantics::for_each_statement(m, &f.body, &mut |id| {
+            m.stmt(id).kind.exprs(&mut |e| {
+                let mut stack = vec![e];
+                while let Some(e) = stack.pop() {
+                    if let ExprKind::Call { func, args, .. } = &m.expr(e).kind
+                        && let ExprKind::Attribute { attr, .. } = m.expr(*func).kind
+                        && matches!(m.name(attr), "wait" | "get" | "join" | "result" | "acquire")
+                    {
+                        let index = if matches!(m.name(attr), "get" | "acquire") { Some(1) } else { Some(0) };
+                        if let Some(c) = m.argument(args, index, &["timeout"]).and_then(|a| self.constant(m, a.value, &Env::default())) {
+                            sum += c.value.max(0.0);
+                        }
+                    }
+                    m.expr(e).kind.children(&mut |child| stack.push(child));
+                }
+            });
+        });
+        sum
+    }
+
+    /// What the loops around an expression iterate over, innermost first, up to the function it stands in.
+    #[must_use]
+    pub fn loops_around(&self, m: &Arc<Module>, e: ExprId) -> Vec<ExprId> {
+        let mut out = Vec::new();
+        let mut child = e;
+        let mut at = m.expr(e).parent;
+        while let Some(p) = at {
+            match &m.expr(p).kind {
+                ExprKind::Comprehension { clauses, .. } => {
+                    out.extend(clauses.iter().rev().filter_map(|c| match c {
+                        Clause::For { iter, .. } if *iter != child => Some(*iter),
+                        _ => None,
+                    }));
+                }
+                ExprKind::Lambda { .. } => return out,
+                _ => {}
+            }
+            child = p;
+            at = m.expr(p).parent;
+        }
+        let mut stmt = Some(m.expr(e).stmt);
+        let mut inner = None;
+        while let Some(id) = stmt {
+            match &m.stmt(id).kind {
+                StmtKind::For { iter, body, .. } if inner.is_some_and(|i| body.contains(&i)) => out.push(*iter),
+                StmtKind::Function(_) | StmtKind::Class(_) => break,
+                _ => {}
+            }
+            inner = Some(id);
+            stmt = m.stmt(id).parent;
+        }
+        out
+    }
+
+    /// Whether the loop over an iterable can end before its iterations are used up.
+    #[must_use]
+    pub fn ends_early(&self, m: &Arc<Module>, iterable: ExprId) -> bool {
+        match &m.stmt(m.expr(iterable).stmt).kind {
+            StmtKind::For { iter, body, .. } if *iter == iterable => leaves_early(m, body),
+            _ => false,
+        }
+    }
+}

@@ -59,6 +59,12 @@ pub enum WriteKind {
     Attribute,
 }
 
+impl PartialEq for Module {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+}
+
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Module({})", self.file.display())
@@ -144,6 +150,12 @@ impl Module {
         let index = index?;
         let leading = args.iter().take_while(|a| a.kind == ArgKind::Positional).count();
         if index < leading { args.iter().filter(|a| a.kind == ArgKind::Positional).nth(index) } else { None }
+    }
+
+    /// Whether the file may define a fixture under another name: `@pytest.fixture(name="…")`.
+    #[must_use]
+    pub fn text_mentions_name_keyword(&self) -> bool {
+        self.source.text().contains("name=")
     }
 
     /// Whether the text could not be parsed as a whole; such a file is not fixed.
@@ -296,6 +308,12 @@ impl Project {
             Module::new(source, self.role(path), &self.queries, mask).ok().map(Arc::new)
         })
         .clone()
+    }
+
+    /// Whether a file exists, on disk or among the changed ones.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        self.roles.contains_key(path) || self.overlay.contains_key(path) || path.is_file()
     }
 
     /// Where a dotted module name is, looking in `roots` as `sys.path` would.

@@ -651,7 +651,7 @@ impl StmtKind {
             Self::With { items, .. } => {
                 for (context, target) in items {
                     f(*context);
-                    target.into_iter().for_each(&mut *f);
+                    target.iter().for_each(|&t| f(t));
                 }
             }
             Self::Try { handlers, .. } => handlers.iter().filter_map(|h| h.exception).for_each(f),

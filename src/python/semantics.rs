@@ -493,7 +493,7 @@ impl<'p> Semantics<'p> {
     }
 
     /// The module that `from level·dotted` names.
-    fn module(&self, m: &Arc<Module>, level: u32, dotted: &str) -> Type {
+    pub(super) fn module(&self, m: &Arc<Module>, level: u32, dotted: &str) -> Type {
         if level > 0 {
             let mut base = m.file.parent().map(PathBuf::from).unwrap_or_default();
             for _ in 1..level {
@@ -520,7 +520,7 @@ impl<'p> Semantics<'p> {
     }
 
     /// What `from level·module import name` binds.
-    fn imported(&self, m: &Arc<Module>, level: u32, module: &str, name: &str) -> Type {
+    pub(super) fn imported(&self, m: &Arc<Module>, level: u32, module: &str, name: &str) -> Type {
         if level > 0 {
             if !module.is_empty() || m.file.parent().is_some() {
                 if let Type::Module(other) = self.module(m, level, module) {
@@ -860,7 +860,7 @@ impl<'p> Semantics<'p> {
     }
 
     /// The values a function yields, if it is a generator.
-    fn yields(&self, m: &Module, def: StmtId) -> Vec<Option<ExprId>> {
+    pub(super) fn yields(&self, m: &Module, def: StmtId) -> Vec<Option<ExprId>> {
         let Some(f) = m.function(def) else { return Vec::new() };
         let mut out = Vec::new();
         for_each_statement(m, &f.body, &mut |id| {

@@ -195,7 +195,7 @@ impl Semantics<'_> {
                     BindingKind::Function => Def { module: Arc::clone(m), stmt: b.stmt },
                     BindingKind::From(i) => {
                         let StmtKind::ImportFrom { level, module, names } = &m.stmt(b.stmt).kind else { return None };
-                        match self.imported_type(m, *level, module, &names[i].name) {
+                        match self.imported(m, *level, module, &names[i].name) {
                             Type::Function(def) => def,
                             _ => return None,
                         }

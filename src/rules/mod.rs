@@ -4,6 +4,7 @@
 //! for something that no query finds yet.
 
 pub mod context;
+mod custom;
 mod join_without_timeout;
 mod large_allocation;
 mod long_loop;
@@ -16,6 +17,8 @@ mod unchecked_join;
 pub(crate) mod unused_suppression;
 
 use std::fmt;
+
+pub use custom::custom;
 
 /// Identifies a rule: one of testdiet's own by its place in [`ALL`], or one a project added.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
