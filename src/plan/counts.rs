@@ -115,6 +115,8 @@ pub fn plan(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, constant: &Const
                 match derived {
                     Some(value) => edits.push(rewritten(m, e, v as f64, value as f64)?),
                     None if harmless(m, e, v, dimension) => {}
+                    // The size or count of something else that is built here.
+                    None if numbers.iter().any(|&(o, w)| w == v && matches!(self::place(m, o), Place::Iteration | Place::Party)) => {}
                     None => return Err(format!("`{}` may depend on it", line_of(m, e))),
                 }
             }
@@ -154,7 +156,6 @@ fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, Str
 
 /// The functions (outermost, as `def` statements) whose numbers may depend on the count.
 fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Term) -> Vec<StmtId> {
-    let _ = sem;
     let outermost = |stmt: StmtId| {
         let mut at = Some(stmt);
         let mut found = None;
@@ -170,7 +171,9 @@ fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Te
     let home = m.expr(term.expr).stmt;
     out.extend(outermost(home));
     // A constant: every function that names it.
-    if let StmtKind::Assign { targets, .. } = &m.stmt(home).kind {
+    if let StmtKind::Assign { targets, value: Some(value), .. } = &m.stmt(home).kind
+        && sem.constant(m, *value, &Env::default()).is_some_and(|c| c.terms.iter().any(|t| t.same(term)))
+    {
         for &target in targets {
             let name = match m.expr(target).kind {
                 ExprKind::Name(n) => n,
@@ -189,6 +192,20 @@ fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Te
             }
         }
     }
+    // The helpers and workers that these functions name.
+    let named: Vec<StmtId> = m
+        .ast
+        .exprs
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| matches!(e.kind, ExprKind::Name(_) | ExprKind::Attribute { .. }))
+        .filter(|(_, e)| out.iter().any(|&f| m.stmt(f).span.contains(e.span)))
+        .filter_map(|(i, _)| match sem.type_of(m, ExprId(u32::try_from(i).ok()?)) {
+            Type::Function(def) if def.module.file == m.file => outermost(def.stmt),
+            _ => None,
+        })
+        .collect();
+    out.extend(named);
     out.sort();
     out.dedup();
     out

@@ -49,6 +49,8 @@ pub struct Duration {
     pub whole: bool,
     /// Why it must not change; `None` when it may.
     pub frozen: Option<String>,
+    /// Some test waits it out: making it shorter makes that test faster. What no test waits for stays as it is.
+    pub wanted: bool,
     /// Text to put before the value when a default is passed explicitly: `, timeout=`.
     pub prefix: String,
     /// The file it is in, for edits and messages.
@@ -146,6 +148,9 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("resource.", "it measures the resources of a process"),
     ("gevent.subprocess", "it waits for a child process, whose speed no number here says"),
 ];
+
+/// An interval up to this is how often something looks, not how long it waits.
+const POLL_S: f64 = 0.1;
 
 struct Builder<'s, 'p> {
     sem: &'s Semantics<'p>,
@@ -257,6 +262,7 @@ impl Builder<'_, '_> {
             unit,
             whole,
             frozen,
+            wanted: false,
             prefix: String::new(),
             source: Arc::clone(&m.source),
             key: key.clone(),
@@ -268,6 +274,7 @@ impl Builder<'_, '_> {
         if let Some(&i) = self.index.get(&key) {
             let known = &mut self.model.durations[i];
             known.whole |= duration.whole;
+            known.wanted |= duration.wanted;
             if (known.unit - duration.unit).abs() > 1e-12 {
                 known.frozen.get_or_insert_with(|| "it is used in two units".to_owned());
             }
@@ -344,7 +351,7 @@ impl Builder<'_, '_> {
             Type::Function(def) if def.module.role == Role::Product => {
                 if let Some(f) = def.module.function(def.stmt) {
                     let bound = def.module.scopes.class_of(def.stmt).is_some();
-                    self.parameters(m, e, &def.module, &f.params, usize::from(bound), args, env);
+                    self.parameters(m, e, &def.module, &f.params, usize::from(bound), args, env, false);
                 }
             }
             Type::Function(def) => self.function(&def, env, depth + 1),
@@ -398,6 +405,11 @@ impl Builder<'_, '_> {
         if c.value <= 0.0 {
             return;
         }
+        if repeats && c.value * unit <= POLL_S {
+            // The product looks this often: latency, not a wait.
+            self.model.slack = self.model.slack.max(c.value * unit);
+            return;
+        }
         if let Some(form) = self.form_in(&c, name, unit, whole) {
             self.timeouts.push((form, repeats));
         }
@@ -408,7 +420,7 @@ impl Builder<'_, '_> {
         match self.sem.member(class, "__init__", 0) {
             Some(Type::Function(init)) => {
                 if let Some(f) = init.module.function(init.stmt) {
-                    self.parameters(m, e, &init.module, &f.params, 1, args, env);
+                    self.parameters(m, e, &init.module, &f.params, 1, args, env, true);
                 }
             }
             // A dataclass: its annotated fields are its parameters.
@@ -427,6 +439,7 @@ impl Builder<'_, '_> {
         skip: usize,
         args: &[Arg],
         env: &Env,
+        constructor: bool,
     ) {
         let splat = args.iter().any(|a| matches!(a.kind, ArgKind::Star | ArgKind::DoubleStar));
         for (i, p) in params.iter().enumerate().skip(skip) {
@@ -434,14 +447,27 @@ impl Builder<'_, '_> {
             let Some(unit) = duration_name(&name) else { continue };
             let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"));
             let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
+            // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
+            let ends_early = !constructor && (name.contains("timeout") || name.contains("deadline"));
             if let Some(arg) = m.argument(args, index, &[&name]) {
-                self.timeout(m, arg.value, &name, env, repeats(&name), whole);
+                if ends_early {
+                    self.deadline(m, arg.value, env);
+                } else {
+                    self.timeout(m, arg.value, &name, env, repeats(&name), whole);
+                }
+                continue;
+            }
+            if ends_early {
                 continue;
             }
             let Some(default) = p.default else { continue };
             let Some(c) = self.sem.constant(home, default, &Env::default()) else { continue };
             let ExprKind::Call { args_span, .. } = m.expr(call).kind else { continue };
             if c.value <= 0.0 || c.several {
+                continue;
+            }
+            if repeats(&name) && c.value * unit <= POLL_S {
+                self.model.slack = self.model.slack.max(c.value * unit);
                 continue;
             }
             let at = args_span.end.saturating_sub(1);
@@ -456,6 +482,7 @@ impl Builder<'_, '_> {
                 unit,
                 whole,
                 frozen: if !keyword_fits || before.contains('#') { Some(format!("the default of `{name}` cannot be passed here")) } else { None },
+                wanted: false,
                 prefix: format!("{separator}{name}="),
                 source: Arc::clone(&m.source),
                 key: key.clone(),
@@ -505,18 +532,20 @@ impl Builder<'_, '_> {
             _ => return,
         };
         let text = m.text(value).to_ascii_lowercase();
-        let timed = ["elapsed", "duration", "took", "time()", "monotonic", "perf_counter", "delta", "seconds", "runtime", "end -", "stop -", "t1 - ", "t2 - ", "waited"]
+        let difference = matches!(m.expr(value).kind, ExprKind::Binary { op: crate::python::ast::BinaryOp::Sub, .. });
+        let timed = difference || ["elapsed", "duration", "took", "time()", "monotonic", "perf_counter", "delta", "seconds", "runtime", "end -", "stop -", "t1 - ", "t2 - ", "waited"]
             .iter()
             .any(|w| text.contains(w));
         match op {
-            CompareOp::Gt | CompareOp::GtE if timed && constant.value > 0.0 => {
+            // A fraction may be a time even where nothing says so: it then holds the rest in place, but is not changed itself.
+            CompareOp::Gt | CompareOp::GtE | CompareOp::Lt | CompareOp::LtE if constant.value > 0.0 && (timed || !constant.integer) => {
                 if let Some(form) = self.form(&constant, "elapsed") {
-                    self.lower.push(form);
-                }
-            }
-            CompareOp::Lt | CompareOp::LtE if timed => {
-                if let Some(form) = self.form(&constant, "elapsed") {
-                    self.upper.push(form);
+                    if !timed {
+                        for &(i, _) in &form {
+                            self.model.durations[i].frozen.get_or_insert_with(|| "an assertion compares with it".to_owned());
+                        }
+                    }
+                    if matches!(op, CompareOp::Gt | CompareOp::GtE) { self.lower.push(form) } else { self.upper.push(form) }
                 }
             }
             CompareOp::Eq => {
@@ -568,7 +597,7 @@ impl Builder<'_, '_> {
                     && c.value < 60.0
                     && let Some(form) = self.form(&c, name)
                 {
-                    if c.value <= 0.1 {
+                    if c.value <= POLL_S {
                         self.model.slack = self.model.slack.max(c.value);
                     } else {
                         self.timeouts.push((form, false));
@@ -590,19 +619,27 @@ impl Builder<'_, '_> {
         let mut links = Vec::new();
         let windows = self.windows();
         let singles: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
-        // What is waited out, and the bounds that elapsed time is held against.
+        let longest = windows.iter().map(|w| self.seconds(w)).fold(0.0, f64::max);
+        // What is waited out, and the bounds that elapsed time is held against. A timeout longer than all sleeps together is not
+        // waited out here, nor is a deadline that ends early, unless a longer wait shows that it does not (HAZARDS row 9): they
+        // keep their order, but nothing is gained by making them shorter.
         let mut against: Vec<(Form, bool)> = self.timeouts.clone();
-        against.extend(self.upper.iter().map(|f| (f.clone(), false)));
-        let longest = against.iter().map(|(f, _)| self.seconds(f)).chain(windows.iter().map(|w| self.seconds(w))).fold(0.0, f64::max);
-        for d in self.deadlines.clone() {
-            // A wait longer than everything else only matters when something fails: it stays as it is (HAZARDS row 9).
-            if self.seconds(&d) < longest {
-                against.push((d, false));
-            } else {
-                for (i, _) in d {
-                    self.model.durations[i].frozen.get_or_insert_with(|| "it is a deadline that only a failure reaches".to_owned());
-                }
+        let mut waited = longest;
+        let mut wanted: Vec<usize> = singles.iter().chain(&self.lower).flatten().map(|x| x.0).collect();
+        for (form, _) in &self.timeouts {
+            if self.seconds(form) <= longest + 1e-9 {
+                wanted.extend(form.iter().map(|x| x.0));
+                waited = waited.max(self.seconds(form));
             }
+        }
+        for bound in self.upper.iter().chain(&self.deadlines) {
+            against.push((bound.clone(), false));
+            if self.seconds(bound) < waited - 1e-9 {
+                wanted.extend(bound.iter().map(|x| x.0));
+            }
+        }
+        for i in wanted {
+            self.model.durations[i].wanted = true;
         }
         for (timeout, repeating) in &against {
             let t = self.seconds(timeout);
@@ -790,6 +827,7 @@ impl Groups {
                 Some(&i) => {
                     let known = &mut self.durations[i];
                     known.whole |= d.whole;
+                    known.wanted |= d.wanted;
                     if known.frozen.is_none() {
                         known.frozen = d.frozen;
                     }
@@ -897,7 +935,7 @@ impl Groups {
                     q = Quantity { floor: d.unit, start: d.unit, unit: d.unit, ..q };
                 }
                 // A wait under the floor is as short as it gets, and one nobody sits through is not waited out.
-                if d.frozen.is_some() || seconds <= fix.floor + 1e-9 || seconds >= FOREVER {
+                if d.frozen.is_some() || !d.wanted || seconds <= fix.floor + 1e-9 || seconds >= FOREVER {
                     q = q.fixed();
                 }
                 q
@@ -947,8 +985,24 @@ impl Groups {
 /// A sleep nobody would sit through is ended by something else (a kill, a cancel, a stop) and stays for ever (HAZARDS row 34).
 pub const FOREVER: f64 = 60.0;
 
-/// Both sides of an order without what they share; `None` when nothing is left on the larger side to compare.
+/// Both sides of an order without what they share and without negative terms (`SETTLE - FIRST_HALF`), which move to the other side;
+/// `None` when nothing is left to compare.
 fn cancelled(mut smaller: Vec<(usize, f64)>, mut larger: Vec<(usize, f64)>) -> Option<(Vec<(usize, f64)>, Vec<(usize, f64)>)> {
+    let negative = |side: &mut Vec<(usize, f64)>| {
+        let moved: Vec<(usize, f64)> = side.iter().filter(|(_, c)| *c < 0.0).map(|&(i, c)| (i, -c)).collect();
+        side.retain(|(_, c)| *c >= 0.0);
+        moved
+    };
+    let (from_smaller, from_larger) = (negative(&mut smaller), negative(&mut larger));
+    smaller.extend(from_larger);
+    larger.extend(from_smaller);
+    for side in [&mut smaller, &mut larger] {
+        side.sort_by_key(|(i, _)| *i);
+        side.dedup_by(|b, a| a.0 == b.0 && {
+            a.1 += b.1;
+            true
+        });
+    }
     for (i, c) in &mut larger {
         if let Some((_, s)) = smaller.iter_mut().find(|(j, _)| j == i) {
             let common = c.min(*s);
