@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::config::Settings;
+use crate::config::{CustomRule, Settings};
 use crate::discover::{Found, Role};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
 use crate::finding::{Cost, Finding, Severity};
@@ -108,6 +108,8 @@ pub struct Input {
     pub stdin: Option<Arc<SourceFile>>,
     /// Queries of the project's own.
     pub own: Vec<crate::query::Own>,
+    /// The rules those queries belong to, by the index that [`crate::query::Own::rule`] holds.
+    pub rules: Vec<CustomRule>,
 }
 
 /// Most rounds of check-and-fix. A second round is common (a shorter sleep makes the iterations the cheapest cut), more are rare.
@@ -355,7 +357,7 @@ impl<'i> Run<'i> {
                 rule.judge(&cx, &mut drafts);
             }
         }
-        rules::custom(&cx, &mut drafts);
+        rules::custom(&cx, &self.input.rules, &mut drafts);
         let mut models: Vec<Model> = Vec::new();
         for test in &tests {
             let mut model = durations::model(&sem, test);

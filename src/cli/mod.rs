@@ -84,6 +84,12 @@ pub(crate) enum Failure {
     /// A query of the project does not load.
     #[error("{0}")]
     Query(#[from] crate::query::QueryError),
+    /// A configuration file or a flag makes no sense.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// A path that was named cannot be looked at.
+    #[error(transparent)]
+    Discover(#[from] crate::discover::DiscoverError),
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),

@@ -163,7 +163,7 @@ struct Builder<'s, 'p> {
     /// Waits that end early unless something fails.
     deadlines: Vec<Form>,
     /// Lower and upper bounds asserted on elapsed time.
-    lower: Vec<Form>,
+    lower: Vec<(Form, bool)>,
     upper: Vec<Form>,
     classes: Vec<Def>,
     visited: Vec<(usize, StmtId)>,
@@ -283,6 +283,12 @@ impl Builder<'_, '_> {
         self.model.durations.push(duration);
         self.index.insert(key, self.model.durations.len() - 1);
         self.model.durations.len() - 1
+    }
+
+    fn freeze(&mut self, form: &Form) {
+        for &(i, _) in form {
+            self.model.durations[i].frozen.get_or_insert_with(|| "an assertion compares with it".to_owned());
+        }
     }
 
     fn seconds(&self, form: &Form) -> f64 {
@@ -540,12 +546,14 @@ impl Builder<'_, '_> {
             // A fraction may be a time even where nothing says so: it then holds the rest in place, but is not changed itself.
             CompareOp::Gt | CompareOp::GtE | CompareOp::Lt | CompareOp::LtE if constant.value > 0.0 && (timed || !constant.integer) => {
                 if let Some(form) = self.form(&constant, "elapsed") {
-                    if !timed {
-                        for &(i, _) in &form {
-                            self.model.durations[i].frozen.get_or_insert_with(|| "an assertion compares with it".to_owned());
+                    if matches!(op, CompareOp::Gt | CompareOp::GtE) {
+                        self.lower.push((form, timed));
+                    } else {
+                        if !timed {
+                            self.freeze(&form);
                         }
+                        self.upper.push(form);
                     }
-                    if matches!(op, CompareOp::Gt | CompareOp::GtE) { self.lower.push(form) } else { self.upper.push(form) }
                 }
             }
             CompareOp::Eq => {
@@ -625,7 +633,7 @@ impl Builder<'_, '_> {
         // keep their order, but nothing is gained by making them shorter.
         let mut against: Vec<(Form, bool)> = self.timeouts.clone();
         let mut waited = longest;
-        let mut wanted: Vec<usize> = singles.iter().chain(&self.lower).flatten().map(|x| x.0).collect();
+        let mut wanted: Vec<usize> = singles.iter().chain(self.lower.iter().map(|(f, _)| f)).flatten().map(|x| x.0).collect();
         for (form, _) in &self.timeouts {
             if self.seconds(form) <= longest + 1e-9 {
                 wanted.extend(form.iter().map(|x| x.0));
@@ -695,8 +703,19 @@ impl Builder<'_, '_> {
         }
         // A lower bound on elapsed time stays under what is slept, by as much as it did.
         let total: Form = self.sleeps.values().flatten().flat_map(|(f, n)| f.iter().map(move |&(i, c)| (i, c * n))).collect();
-        for bound in self.lower.clone() {
+        for (bound, timed) in self.lower.clone() {
             let l = self.seconds(&bound);
+            // `event.quiet_for >= 2.0` beside `Monitor(timeout=2.0)`: the same number twice.
+            let twin = self.timeouts.iter().find(|(t, _)| t.len() == 1 && (self.seconds(t) - l).abs() < 1e-9);
+            if let (Some((twin, _)), [(i, _)]) = (twin, &bound[..]) {
+                if twin[0].0 != *i {
+                    links.push(Link::Same(*i, twin[0].0));
+                }
+                continue;
+            }
+            if !timed {
+                self.freeze(&bound);
+            }
             let candidate = windows.iter().filter(|w| self.seconds(w) >= l - 1e-9).min_by(|a, b| self.seconds(a).total_cmp(&self.seconds(b)));
             match candidate {
                 Some(w) if (self.seconds(w) - l).abs() < 1e-9 => match (&w[..], &bound[..]) {

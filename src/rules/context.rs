@@ -67,9 +67,9 @@ impl<'a> Context<'a> {
         Self { sem, counter, module, tests, settings, sites, reached }
     }
 
-    /// The sites of a kind.
+    /// The sites of a kind that testdiet's own queries found; a project's own belong to its own rules.
     pub fn of_kind(&self, kind: SiteKind) -> impl Iterator<Item = &Rc<Site>> {
-        self.sites.iter().filter(move |s| s.kind == kind)
+        self.sites.iter().filter(move |s| s.kind == kind && s.custom.is_none())
     }
 
     /// Each test's use of a site.
