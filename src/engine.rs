@@ -401,7 +401,8 @@ impl<'i> Run<'i> {
             match best.get_mut(&key) {
                 // A helper judged with several test files: the worst of them speaks.
                 Some(known) => {
-                    let better = (finding.fix.is_some(), finding.cost.sleep_s, finding.cost.threads) > (known.fix.is_some(), known.cost.sleep_s, known.cost.threads);
+                    let better = (finding.fix.is_some(), finding.cost.sleep_s, finding.cost.threads)
+                        > (known.fix.is_some(), known.cost.sleep_s, known.cost.threads);
                     if better {
                         *known = finding;
                     }
@@ -470,7 +471,10 @@ impl<'i> Run<'i> {
             let span = source.line_span(0);
             found.push(Finding {
                 code: code.clone(),
-                message: format!("the suite sleeps {slept:.1} s in all, most of it ({:.1} s) in this file; its budget is {budget} s", worst.cost.sleep_s),
+                message: format!(
+                    "the suite sleeps {slept:.1} s in all, most of it ({:.1} s) in this file; its budget is {budget} s",
+                    worst.cost.sleep_s
+                ),
                 severity: Severity::Warning,
                 source,
                 file: Arc::clone(&worst.file),
@@ -485,7 +489,13 @@ impl<'i> Run<'i> {
     }
 
     /// Applies what can be applied together, and keeps only what leaves every file as parseable as it was.
-    fn step(&self, checked: &Checked, level: Applicability, current: &HashMap<PathBuf, Arc<SourceFile>>, refused: &mut HashSet<String>) -> Step {
+    fn step(
+        &self,
+        checked: &Checked,
+        level: Applicability,
+        current: &HashMap<PathBuf, Arc<SourceFile>>,
+        refused: &mut HashSet<String>,
+    ) -> Step {
         let mut seen = HashSet::new();
         let mut fixes: Vec<(&Finding, &Fix)> = checked
             .findings
@@ -503,10 +513,8 @@ impl<'i> Run<'i> {
                     by_file.entry(&edit.file).or_default().push(edit);
                 }
             }
-            let results: Vec<(&Arc<PathBuf>, Option<String>)> = by_file
-                .into_par_iter()
-                .map(|(path, edits)| (path, text(path).and_then(|old| rewritten(&old, &edits))))
-                .collect();
+            let results: Vec<(&Arc<PathBuf>, Option<String>)> =
+                by_file.into_par_iter().map(|(path, edits)| (path, text(path).and_then(|old| rewritten(&old, &edits)))).collect();
             let bad: HashSet<&Arc<PathBuf>> = results.iter().filter(|(_, new)| new.is_none()).map(|(p, _)| *p).collect();
             if bad.is_empty() {
                 let mut step = Step::default();
@@ -562,7 +570,10 @@ fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
 fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> Finding {
     let mut finding = draft.finding;
     if draft.durations.is_empty() {
-        if finding.fix.is_none() && finding.declined.is_none() && finding.code.rule().is_some_and(|r| r.code.as_str().contains("sleep")) {
+        if finding.fix.is_none()
+            && finding.declined.is_none()
+            && finding.code.rule().is_some_and(|r| r.code.as_str().contains("sleep"))
+        {
             finding.declined = Some("how long it sleeps is not a number in the tests".to_owned());
         }
         return finding;
@@ -580,7 +591,9 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
                 let message = match more {
                     0 => format!("Shrink {} s to {} s", write_seconds(*old), write_seconds(*new)),
                     1 => format!("Shrink {} s to {} s, with 1 duration tied to it", write_seconds(*old), write_seconds(*new)),
-                    _ => format!("Shrink {} s to {} s, with {more} durations tied to it", write_seconds(*old), write_seconds(*new)),
+                    _ => {
+                        format!("Shrink {} s to {} s, with {more} durations tied to it", write_seconds(*old), write_seconds(*new))
+                    }
                 };
                 let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone())
                     .because("the code under test may need longer than it is left; only a run of the tests can tell");
@@ -609,7 +622,12 @@ fn total(
     tests: &[crate::python::cost::TestFacts],
     suite: &Path,
 ) -> Option<FileTotal> {
-    let mut out = FileTotal { file: Arc::clone(&module.file), suite: Arc::new(suite.to_path_buf()), cost: Cost::default(), tests: Vec::new() };
+    let mut out = FileTotal {
+        file: Arc::clone(&module.file),
+        suite: Arc::new(suite.to_path_buf()),
+        cost: Cost::default(),
+        tests: Vec::new(),
+    };
     let mut add = |cost: &Cost, runs: u64| {
         out.cost.sleep_s += cost.sleep_s * runs as f64;
         out.cost.threads += cost.threads * runs;

@@ -58,12 +58,8 @@ const SITES: &[(&str, SiteKind)] = &[
 ];
 
 /// Captures that say what belongs to a site. A name that starts with `_` is the query's own business.
-const ROLES: &[(&str, Role)] = &[
-    ("callee", Role::Callee),
-    ("receiver", Role::Receiver),
-    ("amount", Role::Amount),
-    ("unit", Role::Unit),
-];
+const ROLES: &[(&str, Role)] =
+    &[("callee", Role::Callee), ("receiver", Role::Receiver), ("amount", Role::Amount), ("unit", Role::Unit)];
 
 /// What a capture is to its site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,9 +262,14 @@ impl Queries {
         }
         if files.len() > 64 {
             let last = &files[64];
-            return Err(QueryError { file: last.name.clone(), line: 1, message: "at most 58 own queries are supported".to_owned() });
+            return Err(QueryError {
+                file: last.name.clone(),
+                line: 1,
+                message: "at most 58 own queries are supported".to_owned(),
+            });
         }
-        let triggers = RegexSet::new(&terms).map_err(|e| QueryError { file: "queries".to_owned(), line: 1, message: e.to_string() })?;
+        let triggers =
+            RegexSet::new(&terms).map_err(|e| QueryError { file: "queries".to_owned(), line: 1, message: e.to_string() })?;
         let queries = Self { files, triggers, compiled: Mutex::new(HashMap::new()) };
         // A project's own query is compiled now, triggered or not, so that a mistake in it is told at once.
         for i in 0..queries.files.len() {
@@ -343,9 +344,13 @@ impl Queries {
             } else if name.starts_with('_') {
                 captures.push(Err(None));
             } else {
-                let known: Vec<String> = SITES.iter().map(|s| s.0).chain(ROLES.iter().map(|r| r.0)).map(|n| format!("@{n}")).collect();
+                let known: Vec<String> =
+                    SITES.iter().map(|s| s.0).chain(ROLES.iter().map(|r| r.0)).map(|n| format!("@{n}")).collect();
                 let at = text.find(&format!("@{name}")).unwrap_or(0);
-                return Err(error(at, format!("unknown capture `@{name}`; the captures are {} (and any that starts with `@_`)", known.join(" "))));
+                return Err(error(
+                    at,
+                    format!("unknown capture `@{name}`; the captures are {} (and any that starts with `@_`)", known.join(" ")),
+                ));
             }
         }
         let mut patterns = Vec::new();
@@ -360,7 +365,13 @@ impl Queries {
     }
 }
 
-fn pattern(query: &Query, i: usize, captures: &[Result<SiteKind, Option<Role>>], file: &File, text: &str) -> Result<Pattern, String> {
+fn pattern(
+    query: &Query,
+    i: usize,
+    captures: &[Result<SiteKind, Option<Role>>],
+    file: &File,
+    text: &str,
+) -> Result<Pattern, String> {
     let kinds: Vec<SiteKind> = query
         .capture_names()
         .iter()
@@ -369,7 +380,10 @@ fn pattern(query: &Query, i: usize, captures: &[Result<SiteKind, Option<Role>>],
         .filter_map(|(_, kind)| kind.ok())
         .collect();
     let [kind] = kinds[..] else {
-        return Err(format!("a pattern marks exactly one site with {}", SITES.iter().map(|s| format!("@{}", s.0)).collect::<Vec<_>>().join(", ")));
+        return Err(format!(
+            "a pattern marks exactly one site with {}",
+            SITES.iter().map(|s| format!("@{}", s.0)).collect::<Vec<_>>().join(", ")
+        ));
     };
     let mut predicates = Vec::new();
     for p in query.general_predicates(i) {
@@ -398,7 +412,9 @@ fn pattern(query: &Query, i: usize, captures: &[Result<SiteKind, Option<Role>>],
                 QueryPredicateArg::Capture(_) => None,
             })
             .collect();
-        let names = names.filter(|n| !n.is_empty()).ok_or_else(|| format!("`#{}` takes one capture and at least one dotted name", p.operator))?;
+        let names = names
+            .filter(|n| !n.is_empty())
+            .ok_or_else(|| format!("`#{}` takes one capture and at least one dotted name", p.operator))?;
         predicates.push(Predicate { ask, capture: *capture, names, negated });
     }
     if !query.property_predicates(i).is_empty() {

@@ -66,7 +66,9 @@ impl Suppressions {
         }
         let mut suppressed = false;
         for comment in &mut self.comments {
-            let here = comment.whole_file || (first..=last).contains(&comment.line) || comment.alone && (top..first).contains(&comment.line);
+            let here = comment.whole_file
+                || (first..=last).contains(&comment.line)
+                || comment.alone && (top..first).contains(&comment.line);
             if !here {
                 continue;
             }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Failure;
+use super::options::{FileOptions, GlobalOptions, RuleOptions};
 use crate::config::{Configuration, Overrides, Settings};
 use crate::discover::{Discovered, Found, Role, Suites, discover};
-use super::options::{FileOptions, GlobalOptions, RuleOptions};
 use crate::edit::Applicability;
 use crate::engine::{Change, FileError, Input};
 use crate::report::totals::Limits;
@@ -55,7 +55,8 @@ impl Opened {
                 (files, errors)
             }
         };
-        let mut input = Input { files: Vec::new(), folders: Vec::new(), stdin: stdin.clone(), own: Vec::new(), rules: Vec::new() };
+        let mut input =
+            Input { files: Vec::new(), folders: Vec::new(), stdin: stdin.clone(), own: Vec::new(), rules: Vec::new() };
         for mut file in found {
             let settings = configuration.for_path(&file.path)?;
             if settings.as_test && file.explicit && file.role == Role::Product {
@@ -69,7 +70,8 @@ impl Opened {
             }
             input.files.push((file, settings));
         }
-        let folders = |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(normal).collect::<Vec<_>>();
+        let folders =
+            |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(normal).collect::<Vec<_>>();
         input.folders = if files.paths.is_empty() && stdin.is_none() {
             // pytest's own `testpaths`: the whole suite.
             input.files.iter().map(|(f, _)| f.suite.root.clone()).collect()

@@ -42,7 +42,14 @@ pub enum Dimension {
 /// # Errors
 /// With the reason, when a number nearby may depend on it in a way that cannot be seen.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts are checked to be whole and small
-pub fn plan(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, constant: &Constant, target: u64, dimension: Dimension) -> Result<CountPlan, String> {
+pub fn plan(
+    sem: &Semantics<'_>,
+    m: &Arc<Module>,
+    site: ExprId,
+    constant: &Constant,
+    target: u64,
+    dimension: Dimension,
+) -> Result<CountPlan, String> {
     if constant.several {
         return Err("it takes several values in turn".to_owned());
     }
@@ -116,7 +123,9 @@ pub fn plan(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, constant: &Const
                     Some(value) => edits.push(rewritten(m, e, v as f64, value as f64)?),
                     None if harmless(m, e, v, dimension) => {}
                     // The size or count of something else that is built here.
-                    None if numbers.iter().any(|&(o, w)| w == v && matches!(self::place(m, o), Place::Iteration | Place::Party)) => {}
+                    None if numbers
+                        .iter()
+                        .any(|&(o, w)| w == v && matches!(self::place(m, o), Place::Iteration | Place::Party)) => {}
                     None => return Err(format!("`{}` may depend on it", line_of(m, e))),
                 }
             }
@@ -149,9 +158,7 @@ fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, Str
         ExprKind::Int(_) | ExprKind::Float(_) => rewrite_number(text, old, new),
         _ => format_like(text, new),
     };
-    content
-        .map(|c| Edit::replace(&m.file, m.expr(e).span, c))
-        .ok_or_else(|| format!("`{text}` cannot be written as {new}"))
+    content.map(|c| Edit::replace(&m.file, m.expr(e).span, c)).ok_or_else(|| format!("`{text}` cannot be written as {new}"))
 }
 
 /// The functions (outermost, as `def` statements) whose numbers may depend on the count.
@@ -236,7 +243,9 @@ fn place(m: &Module, e: ExprId) -> Place {
             ExprKind::Subscript { index, .. } if *index == child => return Place::Index,
             ExprKind::Binary { op: BinaryOp::Mul, left, right } if *left == e || *right == e => {
                 let other = if *left == e { *right } else { *left };
-                if matches!(m.expr(other).kind, ExprKind::List(_) | ExprKind::Str { .. } | ExprKind::Tuple(_)) && !in_assertion(m, p) {
+                if matches!(m.expr(other).kind, ExprKind::List(_) | ExprKind::Str { .. } | ExprKind::Tuple(_))
+                    && !in_assertion(m, p)
+                {
                     return Place::Party;
                 }
             }
@@ -249,7 +258,16 @@ fn place(m: &Module, e: ExprId) -> Place {
                 if name == "range" {
                     return Place::Iteration;
                 }
-                if matches!(name, "Barrier" | "Semaphore" | "BoundedSemaphore" | "ThreadPoolExecutor" | "ProcessPoolExecutor" | "Pool" | "ThreadPool") {
+                if matches!(
+                    name,
+                    "Barrier"
+                        | "Semaphore"
+                        | "BoundedSemaphore"
+                        | "ThreadPoolExecutor"
+                        | "ProcessPoolExecutor"
+                        | "Pool"
+                        | "ThreadPool"
+                ) {
                     return Place::Party;
                 }
                 if name.starts_with("assert") {
@@ -264,7 +282,9 @@ fn place(m: &Module, e: ExprId) -> Place {
                     ArgKind::Keyword(k) => Some(m.name(k)),
                     _ => None,
                 });
-                if matches!(name, "sleep" | "join" | "wait" | "get" | "result") || keyword.is_some_and(|k| super::durations::duration_name(k).is_some()) {
+                if matches!(name, "sleep" | "join" | "wait" | "get" | "result")
+                    || keyword.is_some_and(|k| super::durations::duration_name(k).is_some())
+                {
                     return Place::Unrelated;
                 }
                 if keyword.is_some_and(|k| matches!(k, "max_workers" | "processes" | "parties")) {
@@ -310,7 +330,9 @@ fn is_limit(m: &Module, e: ExprId) -> bool {
 
 fn limit_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    ["max", "limit", "capacity", "size", "pool", "workers", "permits", "bound", "quota", "threshold", "chunk"].iter().any(|w| lower.contains(w))
+    ["max", "limit", "capacity", "size", "pool", "workers", "permits", "bound", "quota", "threshold", "chunk"]
+        .iter()
+        .any(|w| lower.contains(w))
 }
 
 /// Numbers of the product that a count or size may have to exceed: defaults and constants with a limit's name, of the
@@ -385,7 +407,10 @@ fn derive(v: u64, old: u64, new: u64, others: &[u64]) -> Option<u64> {
 /// Whether a number in an assertion has nothing to do with counts: a status, a version, a duration, a small constant beside a size.
 fn harmless(m: &Module, e: ExprId, v: u64, dimension: Dimension) -> bool {
     let line = line_of(m, e).to_ascii_lowercase();
-    if ["status", "code", "errno", "port", "version", "signal", "priority", "elapsed", "timeout", "monotonic", "time()"].iter().any(|w| line.contains(w)) {
+    if ["status", "code", "errno", "port", "version", "signal", "priority", "elapsed", "timeout", "monotonic", "time()"]
+        .iter()
+        .any(|w| line.contains(w))
+    {
         return true;
     }
     dimension == Dimension::Size && v < 100 && !line.contains("len(")
@@ -393,7 +418,18 @@ fn harmless(m: &Module, e: ExprId, v: u64, dimension: Dimension) -> bool {
 
 /// Tests whose number of rounds is their point (HAZARDS row 20).
 fn statistical(m: &Module, regions: &[Span]) -> bool {
-    const WORDS: &[&str] = &["random", "gc.collect", "tracemalloc", "weakref", "uuid", "getrefcount", "collision", "leak", "hypothesis", "statistics."];
+    const WORDS: &[&str] = &[
+        "random",
+        "gc.collect",
+        "tracemalloc",
+        "weakref",
+        "uuid",
+        "getrefcount",
+        "collision",
+        "leak",
+        "hypothesis",
+        "statistics.",
+    ];
     regions.iter().any(|r| {
         let text = m.source.slice(*r);
         WORDS.iter().any(|w| text.contains(w))

@@ -89,9 +89,41 @@ pub struct Model {
 /// Names of parameters and constants that hold a duration in seconds, unless a suffix gives another unit.
 pub fn duration_name(name: &str) -> Option<f64> {
     const WORDS: &[&str] = &[
-        "timeout", "interval", "delay", "ttl", "wait", "period", "deadline", "debounce", "cooldown", "expiry", "expires", "lifetime",
-        "duration", "grace", "idle", "silence", "settle", "lease", "backoff", "window", "poll", "tick", "sleep", "seconds", "secs",
-        "pause", "quiet", "heartbeat", "keepalive", "hold", "linger", "age", "stale", "threshold_s", "after",
+        "timeout",
+        "interval",
+        "delay",
+        "ttl",
+        "wait",
+        "period",
+        "deadline",
+        "debounce",
+        "cooldown",
+        "expiry",
+        "expires",
+        "lifetime",
+        "duration",
+        "grace",
+        "idle",
+        "silence",
+        "settle",
+        "lease",
+        "backoff",
+        "window",
+        "poll",
+        "tick",
+        "sleep",
+        "seconds",
+        "secs",
+        "pause",
+        "quiet",
+        "heartbeat",
+        "keepalive",
+        "hold",
+        "linger",
+        "age",
+        "stale",
+        "threshold_s",
+        "after",
     ];
     let lower = name.to_ascii_lowercase();
     let mut parts = lower.split('_').filter(|p| !p.is_empty()).peekable();
@@ -334,7 +366,20 @@ impl Builder<'_, '_> {
                 }
                 let method = name.rsplit('.').next().unwrap_or_default();
                 // Waits of the standard library: they end as soon as what they wait for happens.
-                if matches!(method, "wait" | "get" | "put" | "join" | "result" | "acquire" | "wait_for" | "timeout" | "fail_after" | "move_on_after" | "as_completed") {
+                if matches!(
+                    method,
+                    "wait"
+                        | "get"
+                        | "put"
+                        | "join"
+                        | "result"
+                        | "acquire"
+                        | "wait_for"
+                        | "timeout"
+                        | "fail_after"
+                        | "move_on_after"
+                        | "as_completed"
+                ) {
                     if let Some(arg) = wait_argument(m, args, method) {
                         self.deadline(m, arg, env);
                     }
@@ -487,7 +532,11 @@ impl Builder<'_, '_> {
                 folded: false,
                 unit,
                 whole,
-                frozen: if !keyword_fits || before.contains('#') { Some(format!("the default of `{name}` cannot be passed here")) } else { None },
+                frozen: if !keyword_fits || before.contains('#') {
+                    Some(format!("the default of `{name}` cannot be passed here"))
+                } else {
+                    None
+                },
                 wanted: false,
                 prefix: format!("{separator}{name}="),
                 source: Arc::clone(&m.source),
@@ -539,12 +588,30 @@ impl Builder<'_, '_> {
         };
         let text = m.text(value).to_ascii_lowercase();
         let difference = matches!(m.expr(value).kind, ExprKind::Binary { op: crate::python::ast::BinaryOp::Sub, .. });
-        let timed = difference || ["elapsed", "duration", "took", "time()", "monotonic", "perf_counter", "delta", "seconds", "runtime", "end -", "stop -", "t1 - ", "t2 - ", "waited"]
+        let timed = difference
+            || [
+                "elapsed",
+                "duration",
+                "took",
+                "time()",
+                "monotonic",
+                "perf_counter",
+                "delta",
+                "seconds",
+                "runtime",
+                "end -",
+                "stop -",
+                "t1 - ",
+                "t2 - ",
+                "waited",
+            ]
             .iter()
             .any(|w| text.contains(w));
         match op {
             // A fraction may be a time even where nothing says so: it then holds the rest in place, but is not changed itself.
-            CompareOp::Gt | CompareOp::GtE | CompareOp::Lt | CompareOp::LtE if constant.value > 0.0 && (timed || !constant.integer) => {
+            CompareOp::Gt | CompareOp::GtE | CompareOp::Lt | CompareOp::LtE
+                if constant.value > 0.0 && (timed || !constant.integer) =>
+            {
                 if let Some(form) = self.form(&constant, "elapsed") {
                     if matches!(op, CompareOp::Gt | CompareOp::GtE) {
                         self.lower.push((form, timed));
@@ -565,7 +632,11 @@ impl Builder<'_, '_> {
                 if let (Some(unit), Some(form)) = (duration_name(name.trim_start_matches('_')), Some(&constant)) {
                     let Some(form) = self.form_in(form, &name, unit, false) else { return };
                     let seconds = self.seconds(&form);
-                    let twin = self.timeouts.iter().find(|(t, _)| t.len() == 1 && (self.seconds(t) - seconds).abs() < 1e-9).map(|(t, _)| t[0].0);
+                    let twin = self
+                        .timeouts
+                        .iter()
+                        .find(|(t, _)| t.len() == 1 && (self.seconds(t) - seconds).abs() < 1e-9)
+                        .map(|(t, _)| t[0].0);
                     match (&form[..], twin) {
                         ([(i, _)], Some(t)) if t != *i => self.model.links.push(Link::Same(*i, t)),
                         ([(i, _)], Some(t)) if t == *i => {}
@@ -599,7 +670,11 @@ impl Builder<'_, '_> {
                 if !matches!(name, "sleep" | "wait" | "get" | "select" | "poll") {
                     continue;
                 }
-                let Some(arg) = wait_argument(m, args, name).or_else(|| args.first().filter(|_| name == "sleep").map(|a| a.value)) else { continue };
+                let Some(arg) =
+                    wait_argument(m, args, name).or_else(|| args.first().filter(|_| name == "sleep").map(|a| a.value))
+                else {
+                    continue;
+                };
                 if let Some(c) = self.sem.constant(m, arg, &Env::default())
                     && c.value > 0.0
                     && c.value < 60.0
@@ -662,7 +737,11 @@ impl Builder<'_, '_> {
                 if shares(timeout, window) && gap < 1e-9 {
                     continue;
                 }
-                links.push(if w < t { Link::Order(window.clone(), timeout.clone()) } else { Link::Order(timeout.clone(), window.clone()) });
+                links.push(if w < t {
+                    Link::Order(window.clone(), timeout.clone())
+                } else {
+                    Link::Order(timeout.clone(), window.clone())
+                });
                 if *repeating && t > 0.0 && w > 2.0 * t {
                     let k = (w / t).floor();
                     let times = |k: f64| timeout.iter().map(|&(i, f)| (i, f * k)).collect::<Form>();
@@ -716,7 +795,8 @@ impl Builder<'_, '_> {
             if !timed {
                 self.freeze(&bound);
             }
-            let candidate = windows.iter().filter(|w| self.seconds(w) >= l - 1e-9).min_by(|a, b| self.seconds(a).total_cmp(&self.seconds(b)));
+            let candidate =
+                windows.iter().filter(|w| self.seconds(w) >= l - 1e-9).min_by(|a, b| self.seconds(a).total_cmp(&self.seconds(b)));
             match candidate {
                 Some(w) if (self.seconds(w) - l).abs() < 1e-9 => match (&w[..], &bound[..]) {
                     ([(i, f)], [(j, g)]) if (f - g).abs() < 1e-9 => {
@@ -732,7 +812,9 @@ impl Builder<'_, '_> {
                 None => {
                     let covered = self.timeouts.iter().map(|(f, _)| f).find(|f| self.seconds(f) >= l - 1e-9).cloned();
                     match covered {
-                        Some(t) if (self.seconds(&t) - l).abs() >= Limits::SECONDS.tolerance_min => links.push(Link::Order(bound.clone(), t)),
+                        Some(t) if (self.seconds(&t) - l).abs() >= Limits::SECONDS.tolerance_min => {
+                            links.push(Link::Order(bound.clone(), t))
+                        }
                         Some(t) if t.len() == 1 && bound.len() == 1 => links.push(Link::Same(t[0].0, bound[0].0)),
                         _ => self.decline("it asserts a lower bound on elapsed time that no known wait explains".to_owned()),
                     }
@@ -931,7 +1013,12 @@ impl Groups {
         for (root, group) in &members {
             let answer = match declined.get(root) {
                 Some(why) => Err((*why).clone()),
-                None => self.solve_group(group, links.get(root).map_or(&[], Vec::as_slice), fix, tests.get(root).copied().unwrap_or(0)),
+                None => self.solve_group(
+                    group,
+                    links.get(root).map_or(&[], Vec::as_slice),
+                    fix,
+                    tests.get(root).copied().unwrap_or(0),
+                ),
             };
             let answer = answer.map(Arc::new);
             for &i in group {
@@ -964,7 +1051,9 @@ impl Groups {
         let ties: Vec<Tie> = links
             .iter()
             .filter_map(|(link, slack)| match link {
-                Link::Order(a, b) => cancelled(form(a), form(b)).map(|(smaller, larger)| Tie::Order { smaller, larger, slack: *slack }),
+                Link::Order(a, b) => {
+                    cancelled(form(a), form(b)).map(|(smaller, larger)| Tie::Order { smaller, larger, slack: *slack })
+                }
                 Link::Same(a, b) => Some(Tie::Same { a: at[a], b: at[b] }),
                 Link::Ratio(a, b) => Some(Tie::Ratio { a: at[a], b: at[b] }),
             })
@@ -995,7 +1084,11 @@ impl Groups {
         edits.sort();
         let name = group.iter().map(|&i| &self.durations[i].key).min();
         let group = name.map_or_else(String::new, |k| {
-            format!("seconds:{}:{}", k.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), k.span.start)
+            format!(
+                "seconds:{}:{}",
+                k.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+                k.span.start
+            )
         });
         Ok(Planned { edits, group, values, tests })
     }
@@ -1017,9 +1110,11 @@ fn cancelled(mut smaller: Vec<(usize, f64)>, mut larger: Vec<(usize, f64)>) -> O
     larger.extend(from_smaller);
     for side in [&mut smaller, &mut larger] {
         side.sort_by_key(|(i, _)| *i);
-        side.dedup_by(|b, a| a.0 == b.0 && {
-            a.1 += b.1;
-            true
+        side.dedup_by(|b, a| {
+            a.0 == b.0 && {
+                a.1 += b.1;
+                true
+            }
         });
     }
     for (i, c) in &mut larger {

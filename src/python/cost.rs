@@ -166,7 +166,10 @@ impl Semantics<'_> {
                     _ => None,
                 }
             });
-            if found.pattern.kind == SiteKind::Loop && self.length(m, found.site, &Env::default(), 0).is_none() && !self.may_be_range(m, found.site) {
+            if found.pattern.kind == SiteKind::Loop
+                && self.length(m, found.site, &Env::default(), 0).is_none()
+                && !self.may_be_range(m, found.site)
+            {
                 continue;
             }
             let site = Site {
@@ -212,7 +215,9 @@ impl Semantics<'_> {
                 };
                 // list(range(n)), [f(i) for i in range(n)]
                 let n = match &m.expr(amount).kind {
-                    ExprKind::Call { .. } => self.length(m, amount, env, 0).map(|(n, _)| n).or_else(|| self.constant(m, amount, env)),
+                    ExprKind::Call { .. } => {
+                        self.length(m, amount, env, 0).map(|(n, _)| n).or_else(|| self.constant(m, amount, env))
+                    }
                     _ => self.constant(m, amount, env),
                 }?;
                 let factor = unit * site.scale;
@@ -274,7 +279,16 @@ impl Semantics<'_> {
     }
 
     #[allow(clippy::too_many_arguments)] // one walk, one state
-    fn block_uses(&self, c: &Counter, m: &Arc<Module>, body: &[StmtId], env: &Env, scale: Scale, depth: usize, out: &mut Vec<Use>) {
+    fn block_uses(
+        &self,
+        c: &Counter,
+        m: &Arc<Module>,
+        body: &[StmtId],
+        env: &Env,
+        scale: Scale,
+        depth: usize,
+        out: &mut Vec<Use>,
+    ) {
         for &id in body {
             let stmt = m.stmt(id);
             match &stmt.kind {
@@ -378,7 +392,18 @@ impl Semantics<'_> {
 
     /// Follows a call into the helpers it runs: the callee itself, a thread's target or `run`, functions handed over as values.
     #[allow(clippy::too_many_arguments)] // one walk, one state
-    fn call_uses(&self, c: &Counter, m: &Arc<Module>, func: ExprId, args: &[Arg], env: &Env, scale: Scale, thread: bool, depth: usize, out: &mut Vec<Use>) {
+    fn call_uses(
+        &self,
+        c: &Counter,
+        m: &Arc<Module>,
+        func: ExprId,
+        args: &[Arg],
+        env: &Env,
+        scale: Scale,
+        thread: bool,
+        depth: usize,
+        out: &mut Vec<Use>,
+    ) {
         match self.type_of(m, func) {
             Type::Function(def) if self.counted(&def) => {
                 let env = self.arguments(m, func, args, &def, env);
@@ -409,10 +434,9 @@ impl Semantics<'_> {
             }
             // Thread(target=f, args=(1, 2)), submit(f, 1, 2): what follows is passed on.
             let passed: Vec<Arg> = match payload.map(|p| &m.expr(p).kind) {
-                Some(ExprKind::Tuple(items) | ExprKind::List(items)) => items
-                    .iter()
-                    .map(|&value| Arg { kind: ArgKind::Positional, value, span: m.expr(value).span })
-                    .collect(),
+                Some(ExprKind::Tuple(items) | ExprKind::List(items)) => {
+                    items.iter().map(|&value| Arg { kind: ArgKind::Positional, value, span: m.expr(value).span }).collect()
+                }
                 Some(_) => Vec::new(),
                 None => args[i + 1..].to_vec(),
             };
@@ -434,7 +458,9 @@ impl Semantics<'_> {
 
     /// Whether a function's insides are charged to the tests that call it: it is test code, and no test or fixture itself.
     fn counted(&self, def: &Def) -> bool {
-        def.module.role != Role::Product && !self.is_test_function(&def.module, def.stmt) && self.fixture_decorator(&def.module, def.stmt).is_none()
+        def.module.role != Role::Product
+            && !self.is_test_function(&def.module, def.stmt)
+            && self.fixture_decorator(&def.module, def.stmt).is_none()
     }
 
     /// The constants a call passes.
@@ -525,7 +551,9 @@ impl Semantics<'_> {
                         && matches!(m.name(attr), "wait" | "get" | "join" | "result" | "acquire")
                     {
                         let index = if matches!(m.name(attr), "get" | "acquire") { Some(1) } else { Some(0) };
-                        if let Some(c) = m.argument(args, index, &["timeout"]).and_then(|a| self.constant(m, a.value, &Env::default())) {
+                        if let Some(c) =
+                            m.argument(args, index, &["timeout"]).and_then(|a| self.constant(m, a.value, &Env::default()))
+                        {
                             sum += c.value.max(0.0);
                         }
                     }

@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 use tree_sitter::{Language, Parser, Tree, TreeCursor};
 
 use super::ast::{
-    Alias, Arg, ArgKind, Ast, BinaryOp, Case, Class, Clause, CompareOp, ComprehensionKind, Expr, ExprId, ExprKind, Function, Handler,
-    Param, ParamKind, Stmt, StmtId, StmtKind, Symbol,
+    Alias, Arg, ArgKind, Ast, BinaryOp, Case, Class, Clause, CompareOp, ComprehensionKind, Expr, ExprId, ExprKind, Function,
+    Handler, Param, ParamKind, Stmt, StmtId, StmtKind, Symbol,
 };
 use crate::source::Span;
 
@@ -615,7 +615,9 @@ impl<'a> Lower<'a> {
                     (t, v) => ExprKind::Other(t.into_iter().chain(v).collect()),
                 }
             }
-            Kind::ListSplat | Kind::ListSplatPattern => self.only(c, id).map_or_else(|| ExprKind::Other(Vec::new()), ExprKind::Starred),
+            Kind::ListSplat | Kind::ListSplatPattern => {
+                self.only(c, id).map_or_else(|| ExprKind::Other(Vec::new()), ExprKind::Starred)
+            }
             _ => ExprKind::Other(self.items(c, id)),
         }
     }
@@ -785,7 +787,8 @@ impl<'a> Lower<'a> {
                                     named = true;
                                 }
                                 Kind::ListSplatPattern | Kind::DictionarySplatPattern => {
-                                    param.kind = if k == Kind::ListSplatPattern { ParamKind::Star } else { ParamKind::DoubleStar };
+                                    param.kind =
+                                        if k == Kind::ListSplatPattern { ParamKind::Star } else { ParamKind::DoubleStar };
                                     s.each(c, |s, c, _, k| {
                                         if k == Kind::Identifier {
                                             param.name = s.symbol(s.token(c));
@@ -892,8 +895,12 @@ impl<'a> Lower<'a> {
         };
         // A decorated definition is the definition; its decorators belong to it.
         match &lowered {
-            StmtKind::Function(f) => self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, f.name_span, span), span.end),
-            StmtKind::Class(k) => self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, k.name_span, span), span.end),
+            StmtKind::Function(f) => {
+                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, f.name_span, span), span.end)
+            }
+            StmtKind::Class(k) => {
+                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, k.name_span, span), span.end)
+            }
             _ => {}
         }
         self.ast.stmts[id.0 as usize].kind = lowered;
@@ -1162,7 +1169,8 @@ impl<'a> Lower<'a> {
     fn function(&mut self, c: &mut Cursor<'_>, decorators: Vec<ExprId>, outer_span: Span, id: StmtId) -> StmtKind {
         let f = &self.grammar.fields;
         let mut name = None;
-        let (mut params, mut params_span, mut returns, mut body, mut is_async) = (Vec::new(), outer_span, None, Vec::new(), false);
+        let (mut params, mut params_span, mut returns, mut body, mut is_async) =
+            (Vec::new(), outer_span, None, Vec::new(), false);
         self.each(c, |s, c, field, k| {
             if field == f.name {
                 name = Some((s.symbol(s.token(c)), Self::span(c)));

@@ -31,6 +31,8 @@ pub struct Module {
     pub role: Role,
     /// `x.append(y)`, `x[k] = y`, `self.x = y` by name, for the types of containers and attributes.
     writes: OnceLock<HashMap<Symbol, Vec<Write>>>,
+    /// Calls by the last name of what is called.
+    calls: OnceLock<HashMap<Symbol, Vec<ExprId>>>,
     /// Symbols by text.
     symbols: HashMap<String, Symbol>,
 }
@@ -87,8 +89,9 @@ impl Module {
             None => (Ast::default(), Vec::new()),
         };
         let scopes = Scopes::build(&ast);
-        let symbols = ast.names.iter().enumerate().map(|(i, n)| (n.clone(), Symbol(u32::try_from(i).unwrap_or(u32::MAX)))).collect();
-        Ok(Self { source, file, ast, scopes, matches, role, writes: OnceLock::new(), symbols })
+        let symbols =
+            ast.names.iter().enumerate().map(|(i, n)| (n.clone(), Symbol(u32::try_from(i).unwrap_or(u32::MAX)))).collect();
+        Ok(Self { source, file, ast, scopes, matches, role, writes: OnceLock::new(), calls: OnceLock::new(), symbols })
     }
 
     /// The symbol of a name, if the file mentions it.
@@ -164,6 +167,22 @@ impl Module {
         !self.ast.errors.is_empty()
     }
 
+    /// Calls of something named so: `name(…)`, `x.name(…)`.
+    #[must_use]
+    pub fn calls(&self, name: Symbol) -> &[ExprId] {
+        let calls = self.calls.get_or_init(|| {
+            let mut out: HashMap<Symbol, Vec<ExprId>> = HashMap::new();
+            for (i, expr) in self.ast.exprs.iter().enumerate() {
+                let ExprKind::Call { func, .. } = expr.kind else { continue };
+                if let ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } = self.expr(func).kind {
+                    out.entry(n).or_default().push(ExprId(u32::try_from(i).unwrap_or(u32::MAX)));
+                }
+            }
+            out
+        });
+        calls.get(&name).map_or(&[], Vec::as_slice)
+    }
+
     /// Writes through the name or attribute `name`.
     #[must_use]
     pub fn writes(&self, name: Symbol) -> &[Write] {
@@ -198,11 +217,19 @@ impl Module {
                         match self.expr(target).kind {
                             ExprKind::Subscript { value: object, .. } => {
                                 if let Some(name) = container(object) {
-                                    out.entry(name).or_default().push(Write { receiver: object, value: *value, kind: WriteKind::Item });
+                                    out.entry(name).or_default().push(Write {
+                                        receiver: object,
+                                        value: *value,
+                                        kind: WriteKind::Item,
+                                    });
                                 }
                             }
                             ExprKind::Attribute { value: object, attr, .. } => {
-                                out.entry(attr).or_default().push(Write { receiver: object, value: *value, kind: WriteKind::Attribute });
+                                out.entry(attr).or_default().push(Write {
+                                    receiver: object,
+                                    value: *value,
+                                    kind: WriteKind::Attribute,
+                                });
                             }
                             _ => {}
                         }
@@ -218,7 +245,11 @@ impl Module {
                         if let Some(target) = target
                             && let ExprKind::Attribute { value: object, attr, .. } = self.expr(target).kind
                         {
-                            out.entry(attr).or_default().push(Write { receiver: object, value: context, kind: WriteKind::Attribute });
+                            out.entry(attr).or_default().push(Write {
+                                receiver: object,
+                                value: context,
+                                kind: WriteKind::Attribute,
+                            });
                         }
                     }
                 }

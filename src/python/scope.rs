@@ -6,9 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::ast::{
-    Ast, Clause, ExprId, ExprKind, Param, StmtId, StmtKind, Symbol,
-};
+use super::ast::{Ast, Clause, ExprId, ExprKind, Param, StmtId, StmtKind, Symbol};
 
 /// Index of a scope; 0 is the module's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -235,11 +233,7 @@ impl Scopes {
                     continue;
                 }
                 if let Some(all) = s.bindings.get(&name).filter(|_| !s.declared.contains_key(&name)) {
-                    let reaching = if scope == from {
-                        self.reaching(ast, all, expr)
-                    } else {
-                        all.iter().collect()
-                    };
+                    let reaching = if scope == from { self.reaching(ast, all, expr) } else { all.iter().collect() };
                     return Lookup::Bound(scope, without_fallbacks(reaching));
                 }
                 stars.extend(s.stars.iter().rev());
@@ -317,9 +311,7 @@ fn without_fallbacks(mut bindings: Vec<&Binding>) -> Vec<&Binding> {
 /// a comprehension's first iterable and a lambda's defaults are not.
 fn opens_for(ast: &Ast, parent: ExprId, child: ExprId) -> bool {
     match &ast.expr(parent).kind {
-        ExprKind::Comprehension { clauses, .. } => {
-            !matches!(clauses.first(), Some(Clause::For { iter, .. }) if *iter == child)
-        }
+        ExprKind::Comprehension { clauses, .. } => !matches!(clauses.first(), Some(Clause::For { iter, .. }) if *iter == child),
         ExprKind::Lambda { body, .. } => *body == child,
         _ => false,
     }
@@ -587,9 +579,8 @@ impl Builder<'_> {
 }
 
 fn catches_import_error(ast: &Ast, exception: ExprId) -> bool {
-    let is_import = |e: ExprId| {
-        matches!(ast.expr(e).kind, ExprKind::Name(n) if matches!(ast.name(n), "ImportError" | "ModuleNotFoundError"))
-    };
+    let is_import =
+        |e: ExprId| matches!(ast.expr(e).kind, ExprKind::Name(n) if matches!(ast.name(n), "ImportError" | "ModuleNotFoundError"));
     match &ast.expr(exception).kind {
         ExprKind::Tuple(items) => items.iter().any(|&e| is_import(e)),
         _ => is_import(exception),
@@ -666,12 +657,7 @@ impl StmtKind {
                 message.iter().for_each(|&e| f(e));
             }
             Self::Expr(e) => f(*e),
-            Self::Import(_)
-            | Self::ImportFrom { .. }
-            | Self::Global(_)
-            | Self::Nonlocal(_)
-            | Self::Break
-            | Self::Continue => {}
+            Self::Import(_) | Self::ImportFrom { .. } | Self::Global(_) | Self::Nonlocal(_) | Self::Break | Self::Continue => {}
         }
     }
 }

@@ -120,7 +120,12 @@ pub struct Semantics<'p> {
     /// An expression was asked for its own type; what was computed meanwhile is not remembered.
     cycle: Cell<bool>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
+    /// How many imports are being followed: modules may import each other in circles.
+    importing: Cell<usize>,
 }
+
+/// Longest chain of imports followed.
+const IMPORTS: usize = 12;
 
 /// Deepest chain of expressions followed; real code stays far below.
 const DEPTH: usize = 60;
@@ -140,6 +145,7 @@ impl<'p> Semantics<'p> {
             busy: RefCell::default(),
             cycle: Cell::new(false),
             roots: RefCell::default(),
+            importing: Cell::new(0),
         }
     }
 
@@ -436,10 +442,13 @@ impl<'p> Semantics<'p> {
             (BindingKind::Import(i), StmtKind::Import(aliases)) => {
                 let alias = &aliases[*i];
                 // `import a.b` binds `a`.
-                let dotted = if alias.asname.is_some() { alias.name.as_str() } else { alias.name.split('.').next().unwrap_or_default() };
+                let dotted =
+                    if alias.asname.is_some() { alias.name.as_str() } else { alias.name.split('.').next().unwrap_or_default() };
                 self.module(m, 0, dotted)
             }
-            (BindingKind::From(i), StmtKind::ImportFrom { level, module, names }) => self.imported(m, *level, module, &names[*i].name),
+            (BindingKind::From(i), StmtKind::ImportFrom { level, module, names }) => {
+                self.imported(m, *level, module, &names[*i].name)
+            }
             (BindingKind::Function, _) => Type::Function(Def { module: Arc::clone(m), stmt: b.stmt }),
             (BindingKind::Class, _) => Type::Class(Def { module: Arc::clone(m), stmt: b.stmt }),
             (BindingKind::Param(i), StmtKind::Function(_)) => self.parameter(m, b.stmt, *i),
@@ -521,6 +530,16 @@ impl<'p> Semantics<'p> {
 
     /// What `from level·module import name` binds.
     pub(super) fn imported(&self, m: &Arc<Module>, level: u32, module: &str, name: &str) -> Type {
+        if self.importing.get() >= IMPORTS {
+            return Type::Unknown;
+        }
+        self.importing.set(self.importing.get() + 1);
+        let t = self.imported_once(m, level, module, name);
+        self.importing.set(self.importing.get() - 1);
+        t
+    }
+
+    fn imported_once(&self, m: &Arc<Module>, level: u32, module: &str, name: &str) -> Type {
         if level > 0 {
             if !module.is_empty() || m.file.parent().is_some() {
                 if let Type::Module(other) = self.module(m, level, module) {
@@ -553,7 +572,8 @@ impl<'p> Semantics<'p> {
             let bindings = m.scopes.bindings(MODULE, symbol);
             if !bindings.is_empty() {
                 let real = bindings.iter().any(|b| !b.fallback);
-                let t = bindings.iter().filter(|b| !real || !b.fallback).fold(Type::Never, |t, b| t.or(self.binding(m, symbol, b)));
+                let t =
+                    bindings.iter().filter(|b| !real || !b.fallback).fold(Type::Never, |t, b| t.or(self.binding(m, symbol, b)));
                 return self.widen(m, MODULE, symbol, t);
             }
         }
@@ -598,7 +618,11 @@ impl<'p> Semantics<'p> {
             && !self.decorated(m, def, "builtins.staticmethod")
         {
             let class = Def { module: Arc::clone(m), stmt: class };
-            return if self.decorated(m, def, "builtins.classmethod") { Type::Class(class) } else { Type::Instance(ClassRef::Project(class)) };
+            return if self.decorated(m, def, "builtins.classmethod") {
+                Type::Class(class)
+            } else {
+                Type::Instance(ClassRef::Project(class))
+            };
         }
         let name = m.name(param.name);
         if m.role != Role::Product && (self.is_test_function(m, def) || self.fixture_decorator(m, def).is_some()) {
@@ -621,7 +645,8 @@ impl<'p> Semantics<'p> {
         let method = m.scopes.class_of(def).is_some();
         let position = if method { index.checked_sub(1) } else { Some(index) };
         let mut t = Type::Never;
-        for (i, expr) in m.ast.exprs.iter().enumerate() {
+        for &call in m.calls(f.name) {
+            let expr = m.expr(call);
             let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
             let called = match m.expr(*func).kind {
                 ExprKind::Name(n) => n == f.name && !method,
@@ -634,7 +659,6 @@ impl<'p> Semantics<'p> {
             if m.scopes.function_around(expr.stmt) == Some(def) {
                 continue;
             }
-            let _ = i;
             match m.argument(args, position, &[name]) {
                 Some(arg) => t = t.or(self.type_of(m, arg.value)),
                 None => match f.params[index].default {
@@ -652,8 +676,8 @@ impl<'p> Semantics<'p> {
             ExprKind::Name(_) | ExprKind::Attribute { .. } => match self.type_of(m, annotation) {
                 Type::Class(def) => Type::Instance(ClassRef::Project(def)),
                 Type::External(name) => match &*name {
-                    "builtins.list" | "builtins.set" | "builtins.tuple" | "typing.List" | "builtins.dict" | "typing.Dict" | "typing.Any"
-                    | "builtins.object" => Type::Unknown,
+                    "builtins.list" | "builtins.set" | "builtins.tuple" | "typing.List" | "builtins.dict" | "typing.Dict"
+                    | "typing.Any" | "builtins.object" => Type::Unknown,
                     _ => stdlib::returns(&name).map_or(Type::Unknown, Type::instance),
                 },
                 _ => Type::Unknown,
@@ -671,9 +695,11 @@ impl<'p> Semantics<'p> {
                 match generic.rsplit('.').next().unwrap_or_default() {
                     "Optional" => arg(0),
                     "Union" => args.iter().fold(Type::Never, |t, &a| t.or(self.annotated(m, a))),
-                    "List" | "list" | "Set" | "set" | "Sequence" | "Iterable" | "Iterator" | "Collection" | "deque" | "Deque" | "Generator"
-                    | "AsyncIterator" | "AsyncGenerator" | "frozenset" | "FrozenSet" => Type::list(arg(0)),
-                    "Dict" | "dict" | "Mapping" | "MutableMapping" | "defaultdict" | "DefaultDict" => Type::Dict(Box::new(arg(0)), Box::new(arg(1))),
+                    "List" | "list" | "Set" | "set" | "Sequence" | "Iterable" | "Iterator" | "Collection" | "deque" | "Deque"
+                    | "Generator" | "AsyncIterator" | "AsyncGenerator" | "frozenset" | "FrozenSet" => Type::list(arg(0)),
+                    "Dict" | "dict" | "Mapping" | "MutableMapping" | "defaultdict" | "DefaultDict" => {
+                        Type::Dict(Box::new(arg(0)), Box::new(arg(1)))
+                    }
                     "Tuple" | "tuple" => match args.last().map(|&a| &m.expr(a).kind) {
                         Some(ExprKind::Ellipsis) => Type::list(arg(0)),
                         _ => Type::Tuple((0..args.len()).map(arg).collect()),
@@ -778,8 +804,8 @@ impl<'p> Semantics<'p> {
                 _ => Type::Unknown,
             },
             Type::External(name) => match stdlib::canonical(name) {
-                "builtins.list" | "builtins.sorted" | "builtins.reversed" | "builtins.set" | "builtins.frozenset" | "builtins.tuple"
-                | "builtins.iter" | "collections.deque" | "builtins.filter" => {
+                "builtins.list" | "builtins.sorted" | "builtins.reversed" | "builtins.set" | "builtins.frozenset"
+                | "builtins.tuple" | "builtins.iter" | "collections.deque" | "builtins.filter" => {
                     let arg = if &**name == "builtins.filter" { args.get(1).map(|a| self.type_of(m, a.value)) } else { first() };
                     Type::list(arg.map_or(Type::Never, |t| self.iterated(t)))
                 }
@@ -797,7 +823,9 @@ impl<'p> Semantics<'p> {
                 "builtins.zip" | "itertools.zip_longest" => {
                     Type::list(Type::Tuple(args.iter().map(|a| self.iterated(self.type_of(m, a.value))).collect()))
                 }
-                "itertools.chain" => Type::list(args.iter().fold(Type::Never, |t, a| t.or(self.iterated(self.type_of(m, a.value))))),
+                "itertools.chain" => {
+                    Type::list(args.iter().fold(Type::Never, |t, a| t.or(self.iterated(self.type_of(m, a.value)))))
+                }
                 "builtins.range" => Type::list(Type::instance("builtins.int")),
                 "builtins.map" => match (first(), args.get(1)) {
                     (Some(function), Some(_)) => Type::list(self.call(m, &function, &[])),
@@ -817,8 +845,8 @@ impl<'p> Semantics<'p> {
                     match name {
                         "split" | "splitlines" | "rsplit" => Type::list(Type::instance("builtins.str")),
                         "encode" => Type::instance("builtins.bytes"),
-                        "join" | "format" | "strip" | "lstrip" | "rstrip" | "lower" | "upper" | "replace" | "title" | "ljust" | "rjust" | "center"
-                        | "zfill" => Type::instance("builtins.str"),
+                        "join" | "format" | "strip" | "lstrip" | "rstrip" | "lower" | "upper" | "replace" | "title" | "ljust"
+                        | "rjust" | "center" | "zfill" => Type::instance("builtins.str"),
                         _ => Type::Unknown,
                     }
                 }

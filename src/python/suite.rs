@@ -95,7 +95,8 @@ impl Semantics<'_> {
                 StmtKind::Class(c) if self.is_test_class(&def) => {
                     let prefix = format!("{prefix}::{}", m.name(c.name));
                     for test in self.methods(&def) {
-                        let name = test.module.function(test.stmt).map(|f| test.module.name(f.name).to_owned()).unwrap_or_default();
+                        let name =
+                            test.module.function(test.stmt).map(|f| test.module.name(f.name).to_owned()).unwrap_or_default();
                         out.push(Test { def: test, class: Some(def.clone()), id: format!("{prefix}::{name}") });
                     }
                     self.collect(m, &c.body, &prefix, Some(&def), out);
@@ -148,7 +149,8 @@ impl Semantics<'_> {
     #[must_use]
     pub fn fixture_decorator(&self, m: &Arc<Module>, def: StmtId) -> Option<FixtureInfo> {
         let f = m.function(def)?;
-        let names = ["pytest.fixture", "pytest.yield_fixture", "pytest_asyncio.fixture", "anyio.pytest_plugin.fixture"].map(String::from);
+        let names =
+            ["pytest.fixture", "pytest.yield_fixture", "pytest_asyncio.fixture", "anyio.pytest_plugin.fixture"].map(String::from);
         for &d in &f.decorators {
             let (callee, args) = match &m.expr(d).kind {
                 ExprKind::Call { func, args, .. } => (*func, args.as_slice()),
@@ -322,10 +324,8 @@ impl Semantics<'_> {
     #[must_use]
     pub fn asked_fixtures(&self, test: &Test) -> Vec<String> {
         let m = &test.def.module;
-        let mut names: Vec<String> = m
-            .function(test.def.stmt)
-            .map(|f| f.params.iter().map(|p| m.name(p.name).to_owned()).collect())
-            .unwrap_or_default();
+        let mut names: Vec<String> =
+            m.function(test.def.stmt).map(|f| f.params.iter().map(|p| m.name(p.name).to_owned()).collect()).unwrap_or_default();
         names.extend(self.marked_fixtures(test));
         for (def, _) in self.fixtures_of(test) {
             if let Some(f) = def.module.function(def.stmt) {
@@ -464,7 +464,9 @@ impl Semantics<'_> {
     pub fn setups(&self, test: &Test) -> Vec<Def> {
         let mut out = Vec::new();
         if let Some(class) = &test.class {
-            for name in ["setUp", "tearDown", "asyncSetUp", "asyncTearDown", "setup_method", "teardown_method", "setup", "teardown"] {
+            for name in
+                ["setUp", "tearDown", "asyncSetUp", "asyncTearDown", "setup_method", "teardown_method", "setup", "teardown"]
+            {
                 if let Some(Type::Function(def)) = self.member(class, name, 0) {
                     out.push(def);
                 }
@@ -486,7 +488,9 @@ impl Semantics<'_> {
 /// `"a, b"`, `("a", "b")`, `["a"]`
 fn argument_names(m: &Module, names: ExprId) -> Vec<String> {
     match &m.expr(names).kind {
-        ExprKind::Str { text: Some(text), .. } => text.split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect(),
+        ExprKind::Str { text: Some(text), .. } => {
+            text.split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect()
+        }
         ExprKind::List(items) | ExprKind::Tuple(items) => items
             .iter()
             .map(|&i| match &m.expr(i).kind {

@@ -160,7 +160,11 @@ impl Semantics<'_> {
                                 all.push(go(arg.value)?);
                             }
                             let less = |a: &Constant, b: &Constant| a.value.total_cmp(&b.value);
-                            let picked = if &*name == "builtins.max" { all.into_iter().max_by(less) } else { all.into_iter().min_by(less) }?;
+                            let picked = if &*name == "builtins.max" {
+                                all.into_iter().max_by(less)
+                            } else {
+                                all.into_iter().min_by(less)
+                            }?;
                             // Which argument wins may change with the numbers: its value is known, its literals are not editable.
                             Some(Constant::fixed(picked.value, picked.integer))
                         }
@@ -487,7 +491,9 @@ impl Semantics<'_> {
             let ExprKind::Name(name) = at.0.expr(at.1).kind else { return Some(at) };
             let next = match at.0.scopes.lookup(&at.0.ast, at.1, name) {
                 Lookup::Bound(_, bindings) => match bindings[..] {
-                    [Binding { kind: BindingKind::Assign { value, path }, .. }] if path.is_empty() => Some((Arc::clone(&at.0), *value)),
+                    [Binding { kind: BindingKind::Assign { value, path }, .. }] if path.is_empty() => {
+                        Some((Arc::clone(&at.0), *value))
+                    }
                     [Binding { kind: BindingKind::From(i), stmt, .. }] => self.imported_definition(&at.0, *stmt, *i),
                     _ => None,
                 },
@@ -523,7 +529,12 @@ impl Semantics<'_> {
         let (cm, container) = self.definition(m, e)?;
         matches!(
             cm.expr(container).kind,
-            ExprKind::List(_) | ExprKind::Tuple(_) | ExprKind::Set(_) | ExprKind::Dict(_) | ExprKind::Str { .. } | ExprKind::Comprehension { .. }
+            ExprKind::List(_)
+                | ExprKind::Tuple(_)
+                | ExprKind::Set(_)
+                | ExprKind::Dict(_)
+                | ExprKind::Str { .. }
+                | ExprKind::Comprehension { .. }
         )
         .then_some((cm, container))
     }
@@ -570,8 +581,8 @@ impl Semantics<'_> {
             ExprKind::Call { func, args, .. } => match self.type_of(m, *func) {
                 Type::External(name) => match &*name {
                     "builtins.range" => self.range(m, args, env, depth),
-                    "builtins.enumerate" | "builtins.reversed" | "builtins.sorted" | "builtins.list" | "builtins.tuple" | "builtins.set"
-                    | "builtins.iter" | "tqdm.tqdm" => self.length(m, args.first()?.value, env, depth + 1),
+                    "builtins.enumerate" | "builtins.reversed" | "builtins.sorted" | "builtins.list" | "builtins.tuple"
+                    | "builtins.set" | "builtins.iter" | "tqdm.tqdm" => self.length(m, args.first()?.value, env, depth + 1),
                     "builtins.zip" => {
                         let mut shortest: Option<(Constant, bool)> = None;
                         for arg in args {

@@ -51,7 +51,13 @@ fn site_key(site: &Site) -> (usize, ExprId, SiteKind) {
 impl<'a> Context<'a> {
     /// Gathers the sites of a file.
     #[must_use]
-    pub fn new(sem: &'a Semantics<'a>, counter: &'a Counter, module: &'a Arc<Module>, tests: &'a [TestFacts], settings: &'a Settings) -> Self {
+    pub fn new(
+        sem: &'a Semantics<'a>,
+        counter: &'a Counter,
+        module: &'a Arc<Module>,
+        tests: &'a [TestFacts],
+        settings: &'a Settings,
+    ) -> Self {
         let mut sites: Vec<Rc<Site>> = sem.sites(counter, module).values().flatten().map(Rc::clone).collect();
         let mut reached: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
         for (t, test) in tests.iter().enumerate() {
@@ -81,10 +87,8 @@ impl<'a> Context<'a> {
     /// The use with the largest amount, and that amount; for a site no test reaches, the amount alone.
     #[must_use]
     pub fn worst(&self, site: &Site) -> Option<(Option<(&'a TestFacts, &'a Use)>, Constant)> {
-        let worst = self
-            .uses(site)
-            .filter_map(|(t, u)| Some(((t, u), u.amount.clone()?)))
-            .max_by(|a, b| a.1.value.total_cmp(&b.1.value));
+        let worst =
+            self.uses(site).filter_map(|(t, u)| Some(((t, u), u.amount.clone()?))).max_by(|a, b| a.1.value.total_cmp(&b.1.value));
         match worst {
             Some((at, amount)) => Some((Some(at), amount)),
             None => self.sem.amount(site, &Env::default()).map(|amount| (None, amount)),

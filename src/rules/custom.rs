@@ -43,7 +43,10 @@ pub fn custom(cx: &Context<'_>, rules: &[CustomRule], out: &mut Vec<Draft>) {
         out.push(Draft {
             finding: Finding {
                 code,
-                message: rule.message.replace("{value}", &text).replace("{limit}", &rule.limit.map_or_else(String::new, |l| format!("{l}"))),
+                message: rule
+                    .message
+                    .replace("{value}", &text)
+                    .replace("{limit}", &rule.limit.map_or_else(String::new, |l| format!("{l}"))),
                 severity: Severity::Warning,
                 source: Arc::clone(&m.source),
                 file: Arc::clone(&m.file),

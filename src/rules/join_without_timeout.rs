@@ -51,7 +51,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let ExprKind::Call { args, args_span, .. } = &m.expr(site.expr).kind else { continue };
         let bare = match args.as_slice() {
             [] => true,
-            [one] => matches!(one.kind, ArgKind::Positional | ArgKind::Keyword(_)) && matches!(m.expr(one.value).kind, ExprKind::None),
+            [one] => {
+                matches!(one.kind, ArgKind::Positional | ArgKind::Keyword(_)) && matches!(m.expr(one.value).kind, ExprKind::None)
+            }
             _ => false,
         };
         if !bare {
@@ -63,7 +65,10 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             &RULE.code,
             m,
             m.expr(site.expr).span,
-            format!("`{}` waits for a {what} without a timeout: if it never ends, neither does the test", excerpt(&format!("{receiver}.join()"))),
+            format!(
+                "`{}` waits for a {what} without a timeout: if it never ends, neither does the test",
+                excerpt(&format!("{receiver}.join()"))
+            ),
         );
         finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
         match fix(cx, site, *args_span) {
@@ -104,7 +109,8 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
         _ => default,
     };
     let mut edits = vec![Edit::replace(&m.file, args_span, format!("(timeout={})", write_seconds(timeout)))];
-    let group = format!("join:{}:{}", m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), args_span.start);
+    let group =
+        format!("join:{}:{}", m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), args_span.start);
     let message = format!("Add `timeout={}` and an assertion that it ended", write_seconds(timeout));
     if runs_in_a_worker(cx, m, m.expr(site.expr).stmt) {
         let message = format!("Add `timeout={}`", write_seconds(timeout));

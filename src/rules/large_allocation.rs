@@ -54,7 +54,12 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let target = (budget as f64 / factor.max(1.0)).floor() as u64;
         match cx.smaller(site, &amount, target.max(2), Dimension::Size) {
             Ok(plan) => {
-                let fix = Fix::new(Applicability::Unsafe, format!("Shrink it from {} to {}", plan.before, plan.after), plan.edits, plan.group);
+                let fix = Fix::new(
+                    Applicability::Unsafe,
+                    format!("Shrink it from {} to {}", plan.before, plan.after),
+                    plan.edits,
+                    plan.group,
+                );
                 finding.fix = Some(fix.because("the size may be what the test is about"));
             }
             Err(why) => finding.declined = Some(why),

@@ -56,7 +56,12 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         if editable {
             match cx.smaller(site, &amount, budget, Dimension::Count) {
                 Ok(plan) => {
-                    let fix = Fix::new(Applicability::Unsafe, format!("Loop {} instead of {} times", plan.after, plan.before), plan.edits, plan.group);
+                    let fix = Fix::new(
+                        Applicability::Unsafe,
+                        format!("Loop {} instead of {} times", plan.after, plan.before),
+                        plan.edits,
+                        plan.group,
+                    );
                     finding.fix = Some(fix.because("the number of rounds may be the point of the test"));
                 }
                 Err(why) => finding.declined = Some(why),

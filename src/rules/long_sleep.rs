@@ -58,7 +58,8 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         let m = &site.module;
         let seconds = seconds(amount.value);
-        let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, format!("sleeps {seconds} s; a test's budget is {budget} s"));
+        let mut finding =
+            cx.finding(&RULE.code, m, m.expr(site.expr).span, format!("sleeps {seconds} s; a test's budget is {budget} s"));
         finding.cost = Cost { sleep_s: amount.value, ..Cost::default() };
         if let Some((test, used)) = worst {
             finding.test = Some(test.test.id.clone());
@@ -80,7 +81,21 @@ pub(super) fn exempt(cx: &Context<'_>, site: &Site) -> bool {
 
 /// A sleep of a minute or more beside something that ends waits: it is never slept through (HAZARDS row 34).
 pub(super) fn ended_by_something_else(site: &Site, seconds: f64) -> bool {
-    const ENDERS: &[&str] = &["terminate", "kill", "cancel", "stop", "timeout", "Timeout", "raises", "move_on", "fail_after", "abort", "interrupt", "close", "daemon"];
+    const ENDERS: &[&str] = &[
+        "terminate",
+        "kill",
+        "cancel",
+        "stop",
+        "timeout",
+        "Timeout",
+        "raises",
+        "move_on",
+        "fail_after",
+        "abort",
+        "interrupt",
+        "close",
+        "daemon",
+    ];
     if seconds < FOREVER {
         return false;
     }

@@ -60,7 +60,8 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         );
         let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
         finding.test = Some(test.test.id.clone());
-        finding.cost = Cost { sleep_s: used.seconds(), threads: used.threads as u64, iterations: used.iterations as u64, bytes: 0 };
+        finding.cost =
+            Cost { sleep_s: used.seconds(), threads: used.threads as u64, iterations: used.iterations as u64, bytes: 0 };
         let mut durations = Vec::new();
         if amount.value > Quantity::FLOOR_S + 1e-9 {
             durations = Context::keys(amount);
@@ -73,11 +74,20 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             let target = (budget / (used.threads * amount.value)).floor().max(2.0) as u64;
             match rounds.map(|n| cx.smaller(site, &n, target, Dimension::Count)) {
                 Some(Ok(plan)) => {
-                    let fix = Fix::new(Applicability::Unsafe, format!("Loop {} instead of {} times", plan.after, plan.before), plan.edits, plan.group);
+                    let fix = Fix::new(
+                        Applicability::Unsafe,
+                        format!("Loop {} instead of {} times", plan.after, plan.before),
+                        plan.edits,
+                        plan.group,
+                    );
                     finding.fix = Some(fix.because("the number of rounds may be the point of the test"));
                 }
                 Some(Err(why)) => finding.declined = Some(why),
-                None => finding.declined = Some("the sleep is as short as it gets, and what it is multiplied by is not a number in the test".to_owned()),
+                None => {
+                    finding.declined = Some(
+                        "the sleep is as short as it gets, and what it is multiplied by is not a number in the test".to_owned(),
+                    )
+                }
             }
         }
         out.push(Draft { finding, durations });

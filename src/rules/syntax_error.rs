@@ -26,7 +26,8 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let Some(&first) = m.ast.errors.first() else { return };
     let line = m.source.line_span(m.source.line_of(first.start));
     let span = crate::source::Span::new(first.start, first.end.min(line.end.max(first.start)));
-    let mut finding = cx.finding(&RULE.code, m, span, "testdiet could not parse this; nothing in this file will be fixed".to_owned());
+    let mut finding =
+        cx.finding(&RULE.code, m, span, "testdiet could not parse this; nothing in this file will be fixed".to_owned());
     finding.severity = Severity::Info;
     out.push(Draft { finding, durations: Vec::new() });
 }

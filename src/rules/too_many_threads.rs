@@ -55,7 +55,10 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         // The largest share of a test that is over budget; a small share is told at the large one.
         let worst: Option<(&TestFacts, &Use)> = cx
             .uses(site)
-            .filter(|(t, u)| t.cost.threads > budgets.threads_per_test && started(u) as u64 * 2 > t.cost.threads.min(2 * budgets.threads_per_test))
+            .filter(|(t, u)| {
+                t.cost.threads > budgets.threads_per_test
+                    && started(u) as u64 * 2 > t.cost.threads.min(2 * budgets.threads_per_test)
+            })
             .max_by(|a, b| started(a.1).total_cmp(&started(b.1)));
         let (count, test) = match worst {
             Some((t, u)) => (started(u) as u64, Some(t)),
@@ -79,7 +82,12 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         match counted_by(cx, site) {
             Some(constant) => match cx.smaller(site, &constant, budgets.threads_target, Dimension::Count) {
                 Ok(plan) => {
-                    let fix = Fix::new(Applicability::Unsafe, format!("Start {} instead of {}", plan.after, plan.before), plan.edits, plan.group);
+                    let fix = Fix::new(
+                        Applicability::Unsafe,
+                        format!("Start {} instead of {}", plan.after, plan.before),
+                        plan.edits,
+                        plan.group,
+                    );
                     finding.fix = Some(fix.because("how many threads it takes may be the point of the test"));
                 }
                 Err(why) => finding.declined = Some(why),
@@ -99,9 +107,14 @@ fn alone(cx: &Context<'_>, site: &Rc<Site>) -> Option<u64> {
 fn counted_by(cx: &Context<'_>, site: &Rc<Site>) -> Option<Constant> {
     match site.kind {
         SiteKind::Pool => cx.worst(site).map(|(_, a)| a),
-        _ => cx.sem.loops_around(&site.module, site.expr).into_iter().filter_map(|iter| {
-            let (n, editable) = cx.sem.length(&site.module, iter, &Env::default(), 0)?;
-            (editable && n.value > 1.0).then_some(n)
-        }).max_by(|a, b| a.value.total_cmp(&b.value)),
+        _ => cx
+            .sem
+            .loops_around(&site.module, site.expr)
+            .into_iter()
+            .filter_map(|iter| {
+                let (n, editable) = cx.sem.length(&site.module, iter, &Env::default(), 0)?;
+                (editable && n.value > 1.0).then_some(n)
+            })
+            .max_by(|a, b| a.value.total_cmp(&b.value)),
     }
 }

@@ -49,24 +49,30 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         // Looked at anywhere in the same function: `is_alive()`, or a process's `exitcode`.
         let stmt = m.expr(site.expr).stmt;
-        let region = m.scopes.function_around(stmt).map_or_else(|| Span::new(0, u32::MAX.min(m.source.text().len() as u32)), |f| m.stmt(f).span);
+        let region = m
+            .scopes
+            .function_around(stmt)
+            .map_or_else(|| Span::new(0, u32::MAX.min(m.source.text().len() as u32)), |f| m.stmt(f).span);
         let text = m.source.slice(region);
         if text.contains("is_alive") || text.contains("isAlive") || text.contains("exitcode") {
             continue;
         }
         let name = m.text(receiver);
         let span = m.expr(site.expr).span;
-        let mut finding = cx.finding(&RULE.code, m, span, format!("nobody checks whether `{name}` ended in time: a hang passes silently"));
+        let mut finding =
+            cx.finding(&RULE.code, m, span, format!("nobody checks whether `{name}` ended in time: a hang passes silently"));
         finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
         let end = m.stmt(stmt).span.end;
         let line = m.source.line_span(m.source.line_of(end));
         let start = m.source.line_span(m.source.line_of(m.stmt(stmt).span.start)).start;
         let rest = m.source.slice(Span::new(end, line.end)).trim();
-        let alone = m.source.slice(Span::new(start, m.stmt(stmt).span.start)).trim().is_empty() && (rest.is_empty() || rest.starts_with('#'));
+        let alone = m.source.slice(Span::new(start, m.stmt(stmt).span.start)).trim().is_empty()
+            && (rest.is_empty() || rest.starts_with('#'));
         let simple = matches!(m.expr(receiver).kind, ExprKind::Name(_) | ExprKind::Attribute { .. });
         if m.role != Role::Product && !m.broken() && alone && simple {
             let indent = m.source.indent_at(end);
-            let edit = Edit::insert(&m.file, line.end, format!("{}{indent}assert not {name}.is_alive()", m.source.newline().as_str()));
+            let edit =
+                Edit::insert(&m.file, line.end, format!("{}{indent}assert not {name}.is_alive()", m.source.newline().as_str()));
             finding.fix = Some(
                 Fix::new(Applicability::Unsafe, "Assert that it ended", vec![edit], format!("join:{}", span.start))
                     .because("the test may go on with a thread that is still running on purpose"),
