@@ -48,6 +48,7 @@ fn flags(config: &[&str]) -> Overrides {
     Overrides { config: config.iter().map(ToString::to_string).collect(), ..Overrides::default() }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what the flags are")]
 fn some(names: &[&str]) -> Option<Vec<String>> {
     Some(names.iter().map(ToString::to_string).collect())
 }
