@@ -1,12 +1,30 @@
 //! Runs the pipeline over a project: once for `check`, to a fixpoint for `fix`.
+//!
+//! A run has two halves. Files are judged in parallel, each on its own: what comes out is small and owned, so a file's syntax tree
+//! is dropped as soon as it is judged. Then the durations of all tests are joined and solved, because a constant shared by two
+//! files belongs to both; suppressions are applied last, when it is known what they suppress.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::finding::{Cost, Finding};
-use crate::rules::Code;
-use crate::source::SourceFile;
+use rayon::prelude::*;
+
+use crate::config::{CustomRule, Settings};
+use crate::discover::{Found, Role};
+use crate::edit::{Applicability, Edit, Fix, apply, compatible};
+use crate::finding::{Cost, Finding, Severity};
+use crate::plan::durations::{self, Groups, Key, Model, Planned};
+use crate::plan::number::write_seconds;
+use crate::python::cost::Counter;
+use crate::python::lower;
+use crate::python::project::{Module, Project};
+use crate::python::semantics::Semantics;
+use crate::query::{Mask, Queries, QueryError};
+use crate::rules::context::{Context, Draft};
+use crate::rules::{self, Code};
+use crate::source::{SourceError, SourceFile, Span};
+use crate::suppression::Suppressions;
 
 /// What one test costs, everything it reaches counted: fixtures, helpers, loops, parametrize.
 #[derive(Debug, Clone)]
@@ -48,6 +66,8 @@ pub struct FileError {
 pub struct Checked {
     /// Findings by file, then offset, then rule.
     pub findings: Vec<Finding>,
+    /// Files that findings' fixes reach into, for their positions.
+    pub sources: BTreeMap<Arc<PathBuf>, Arc<SourceFile>>,
     /// Costs of the files that have any.
     pub totals: Vec<FileTotal>,
     /// Number of files looked at.
@@ -76,4 +96,566 @@ pub struct Fixed {
     pub before: Checked,
     /// What is left once the changes are written.
     pub after: Checked,
+}
+
+/// What a run works on.
+pub struct Input {
+    /// The files, each with the settings that hold for it.
+    pub files: Vec<(Found, Arc<Settings>)>,
+    /// Folders that were looked through whole: a number shared by files of such a folder has no users elsewhere.
+    pub folders: Vec<PathBuf>,
+    /// A file's text given on standard input, instead of what is on disk.
+    pub stdin: Option<Arc<SourceFile>>,
+    /// Queries of the project's own.
+    pub own: Vec<crate::query::Own>,
+    /// The rules those queries belong to, by the index that [`crate::query::Own::rule`] holds.
+    pub rules: Vec<CustomRule>,
+}
+
+/// Most rounds of check-and-fix. A second round is common (a shorter sleep makes the iterations the cheapest cut), more are rare.
+const ROUNDS: usize = 8;
+
+/// Looks for findings.
+///
+/// # Errors
+/// When a project's own query does not load.
+pub fn check(input: &Input) -> Result<Checked, QueryError> {
+    Ok(Run::new(input)?.round())
+}
+
+/// Applies every fix of at least the given applicability, again and again until nothing changes.
+///
+/// # Errors
+/// As [`check`].
+pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
+    let mut run = Run::new(input)?;
+    let before = run.round();
+    let mut fixed = Fixed::default();
+    let mut current: HashMap<PathBuf, Arc<SourceFile>> = HashMap::new();
+    let mut original: BTreeMap<PathBuf, Arc<SourceFile>> = BTreeMap::new();
+    // Files that one fix has changed together stand and fall together.
+    let mut together: Vec<BTreeSet<PathBuf>> = Vec::new();
+    let mut refused: HashSet<String> = HashSet::new();
+    let mut after: Option<Checked> = None;
+    let mut unsettled: BTreeSet<PathBuf> = BTreeSet::new();
+    for round in 0..=ROUNDS {
+        let checked = after.as_ref().unwrap_or(&before);
+        let step = run.step(checked, level, &current, &mut refused);
+        if step.texts.is_empty() {
+            break;
+        }
+        if round == ROUNDS {
+            unsettled.extend(step.texts.keys().cloned());
+            break;
+        }
+        for (code, n) in step.applied {
+            *fixed.applied.entry(code).or_default() += n;
+        }
+        together.extend(step.together);
+        for (path, text) in step.texts {
+            let Some(old) = current.get(&path).cloned().or_else(|| run.source(&path)) else { continue };
+            original.entry(path.clone()).or_insert_with(|| Arc::clone(&old));
+            current.insert(path, Arc::new(old.with_text(text)));
+        }
+        run.project.overlay(current.values().map(Arc::clone));
+        after = Some(run.round());
+    }
+    if !unsettled.is_empty() {
+        // What never settles is not written at all, and neither is what belongs to it.
+        loop {
+            let more: Vec<PathBuf> = together
+                .iter()
+                .filter(|set| set.iter().any(|p| unsettled.contains(p)))
+                .flatten()
+                .filter(|p| !unsettled.contains(*p))
+                .cloned()
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            unsettled.extend(more);
+        }
+        for path in &unsettled {
+            if let Some(old) = original.get(path) {
+                current.insert(path.clone(), Arc::clone(old));
+            }
+        }
+        run.project.overlay(current.values().map(Arc::clone));
+        after = Some(run.round());
+    }
+    for (path, old) in original {
+        if let Some(new) = current.get(&path)
+            && new.text() != old.text()
+        {
+            fixed.changes.push(Change { before: old, after: (**new).clone() });
+        }
+    }
+    match after {
+        Some(after) => {
+            fixed.before = before;
+            fixed.after = after;
+        }
+        None => fixed.after = before,
+    }
+    Ok(fixed)
+}
+
+struct Run<'i> {
+    input: &'i Input,
+    project: Project,
+}
+
+/// What judging one file gives.
+struct Judged {
+    drafts: Vec<Draft>,
+    models: Vec<Model>,
+    total: Option<FileTotal>,
+    suppressions: Option<Suppressions>,
+}
+
+/// One round of fixes, applied to texts.
+#[derive(Default)]
+struct Step {
+    texts: BTreeMap<PathBuf, String>,
+    applied: BTreeMap<Code, usize>,
+    together: Vec<BTreeSet<PathBuf>>,
+}
+
+impl<'i> Run<'i> {
+    fn new(input: &'i Input) -> Result<Self, QueryError> {
+        let queries = Queries::load(input.own.clone())?;
+        let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
+        let mut project = Project::new(queries, roles);
+        project.overlay(input.stdin.iter().map(Arc::clone));
+        Ok(Self { input, project })
+    }
+
+    fn source(&self, path: &Path) -> Option<Arc<SourceFile>> {
+        self.project.source(path).ok()
+    }
+
+    fn round(&mut self) -> Checked {
+        let mut checked = Checked { files: self.input.files.len(), ..Checked::default() };
+        let read: Vec<_> = self.input.files.par_iter().map(|(found, _)| self.read(found)).collect();
+        let mut wanted: Vec<(usize, Arc<SourceFile>)> = Vec::new();
+        let mut idle: Vec<(usize, Arc<SourceFile>)> = Vec::new();
+        let mut mask = Mask::NONE;
+        for (i, source) in read.into_iter().enumerate() {
+            match source {
+                Ok((source, m, speaks)) => {
+                    mask = mask.union(m);
+                    if m.is_empty() && !speaks { idle.push((i, source)) } else { wanted.push((i, source)) }
+                }
+                Err(SourceError::Io(e)) => {
+                    let path = self.input.files[i].0.path.clone();
+                    checked.errors.push(FileError { path, message: format!("cannot read it: {e}") });
+                }
+                Err(e) => checked.findings.extend(self.undecodable(i, &e)),
+            }
+        }
+        self.project.set_mask(mask);
+        // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
+        let names = self.shared_names(&wanted);
+        if let Some(names) = names {
+            wanted.extend(idle.into_par_iter().filter(|(_, s)| names.is_match(s.text())).collect::<Vec<_>>());
+        }
+        wanted.sort_by_key(|(i, _)| *i);
+        let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
+        self.conclude(judged, &mut checked);
+        checked
+    }
+
+    fn read(&self, found: &Found) -> Result<(Arc<SourceFile>, Mask, bool), SourceError> {
+        let source = self.project.source(&found.path)?;
+        let mask = self.project.queries.triggered(source.text());
+        let speaks = memchr::memmem::find(source.text().as_bytes(), b"testdiet:").is_some();
+        Ok((source, mask, speaks))
+    }
+
+    /// A file that is no text CPython would read either: told as a syntax error, since nothing in it can be judged.
+    fn undecodable(&self, i: usize, error: &SourceError) -> Option<Finding> {
+        let (found, settings) = &self.input.files[i];
+        let code = Code::new("syntax-error");
+        if !settings.enabled(&code, &found.path) {
+            return None;
+        }
+        let source = SourceFile::from_bytes(found.path.clone(), Vec::new()).ok()?;
+        Some(Finding {
+            code,
+            message: format!("testdiet could not read this file: {error}"),
+            severity: Severity::Info,
+            source: Arc::new(source),
+            file: Arc::new(found.path.clone()),
+            span: Span::at(0),
+            test: None,
+            cost: Cost::default(),
+            fix: None,
+            declined: None,
+        })
+    }
+
+    /// Names that helper modules and conftest files with something to find in them define: a file that mentions one is judged too.
+    fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::Regex> {
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        for (i, source) in wanted {
+            let found = &self.input.files[*i].0;
+            if !matches!(found.role, Role::Helper | Role::Conftest) {
+                continue;
+            }
+            let Some(module) = self.project.load(&source.path) else { continue };
+            for &id in &module.ast.body {
+                use crate::python::ast::{ExprKind, StmtKind};
+                match &module.stmt(id).kind {
+                    StmtKind::Function(f) => {
+                        names.insert(module.name(f.name).to_owned());
+                    }
+                    StmtKind::Class(c) => {
+                        names.insert(module.name(c.name).to_owned());
+                    }
+                    StmtKind::Assign { targets, .. } => {
+                        for &t in targets {
+                            if let ExprKind::Name(n) = module.expr(t).kind {
+                                names.insert(module.name(n).to_owned());
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        // Very short or very common names would only make every file be parsed.
+        names.retain(|n| n.len() > 3 && !n.starts_with("test_") && !n.starts_with("__"));
+        if names.is_empty() {
+            return None;
+        }
+        let names: Vec<String> = names.iter().map(|n| regex::escape(n)).collect();
+        regex::Regex::new(&format!(r"\b(?:{})\b", names.join("|"))).ok()
+    }
+
+    fn judge(&self, i: usize, source: Arc<SourceFile>) -> Judged {
+        let (found, settings) = &self.input.files[i];
+        let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
+        // A test module is dropped when it is judged; what others import is kept and shared.
+        let module = if found.role == Role::Test {
+            match Module::new(source, found.role, &self.project.queries, self.project.mask()) {
+                Ok(module) => Arc::new(module),
+                Err(_) => return nothing,
+            }
+        } else {
+            match self.project.load(&found.path) {
+                Some(module) => module,
+                None => return nothing,
+            }
+        };
+        let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
+        let counter = Counter::default();
+        let tests: Vec<_> = sem.tests(&module).into_iter().map(|t| sem.facts(&counter, t)).collect();
+        let cx = Context::new(&sem, &counter, &module, &tests, settings);
+        let mut drafts = Vec::new();
+        for rule in rules::ALL {
+            if settings.enabled(&rule.code, &found.path) {
+                rule.judge(&cx, &mut drafts);
+            }
+        }
+        rules::custom(&cx, &self.input.rules, &mut drafts);
+        let mut models: Vec<Model> = Vec::new();
+        for test in &tests {
+            let mut model = durations::model(&sem, test);
+            for d in &mut model.durations {
+                if d.key.file != module.file && !self.input.folders.iter().any(|f| d.key.file.starts_with(f)) {
+                    d.frozen.get_or_insert_with(|| {
+                        let name = d.key.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                        format!("it is shared through {name}, and not all of its users were looked at; run testdiet on the whole suite")
+                    });
+                }
+            }
+            if !model.durations.is_empty() {
+                models.push(model);
+            }
+        }
+        let total = total(&sem, &counter, &module, &tests, &found.suite.root);
+        Judged { drafts, models, total, suppressions: Some(Suppressions::of(&module)) }
+    }
+
+    /// Everything that takes the whole run: groups of durations, the suites' budgets, duplicates, suppressions.
+    fn conclude(&self, judged: Vec<(usize, Judged)>, checked: &mut Checked) {
+        let mut groups = Groups::default();
+        let mut drafts: Vec<Draft> = Vec::new();
+        let mut suppressions: BTreeMap<Arc<PathBuf>, (usize, Suppressions)> = BTreeMap::new();
+        for (i, file) in judged {
+            for model in file.models {
+                groups.add(model);
+            }
+            drafts.extend(file.drafts);
+            checked.totals.extend(file.total);
+            if let Some(s) = file.suppressions {
+                suppressions.insert(Arc::clone(&s.file), (i, s));
+            }
+        }
+        let fix = self.input.files.first().map(|(_, s)| s.fix.clone());
+        let solved = fix.map(|fix| groups.solve(&fix)).unwrap_or_default();
+        let mut best: BTreeMap<(Arc<PathBuf>, Span, Code), Finding> = BTreeMap::new();
+        for draft in drafts {
+            let finding = attach(draft, &solved);
+            let key = (Arc::clone(&finding.file), finding.span, finding.code.clone());
+            match best.get_mut(&key) {
+                // A helper judged with several test files: the worst of them speaks.
+                Some(known) => {
+                    let better = (finding.fix.is_some(), finding.cost.sleep_s, finding.cost.threads)
+                        > (known.fix.is_some(), known.cost.sleep_s, known.cost.threads);
+                    if better {
+                        *known = finding;
+                    }
+                }
+                None => {
+                    best.insert(key, finding);
+                }
+            }
+        }
+        checked.findings.extend(best.into_values());
+        self.suite_budgets(checked);
+        checked.findings.retain(|f| match suppressions.get_mut(&f.file) {
+            Some((_, s)) => !s.suppresses(f),
+            None => true,
+        });
+        let unused = &rules::unused_suppression::RULE.code;
+        for (i, s) in suppressions.values() {
+            let (found, settings) = &self.input.files[*i];
+            if settings.enabled(unused, &found.path) {
+                checked.findings.extend(s.unused(unused, found.role, &|code| settings.enabled(code, &found.path)));
+            }
+        }
+        for finding in &mut checked.findings {
+            let settings = self.settings_of(&finding.file);
+            if settings.is_some_and(|s| !s.fixable(&finding.code)) && finding.fix.take().is_some() {
+                finding.declined = Some("fixes of this rule are turned off in the configuration".to_owned());
+            }
+        }
+        checked.findings.sort_by(|a, b| (&a.file, a.span, &a.code).cmp(&(&b.file, b.span, &b.code)));
+        for finding in &checked.findings {
+            for edit in finding.fix.iter().flat_map(|f| &f.edits) {
+                if !checked.sources.contains_key(&edit.file)
+                    && let Some(source) = self.source(&edit.file)
+                {
+                    checked.sources.insert(Arc::clone(&edit.file), source);
+                }
+            }
+        }
+    }
+
+    fn settings_of(&self, path: &Path) -> Option<&Settings> {
+        self.input.files.binary_search_by(|(f, _)| f.path.as_path().cmp(path)).ok().map(|i| &*self.input.files[i].1)
+    }
+
+    /// A suite that sleeps past its budget is told once, at the file that sleeps most.
+    fn suite_budgets(&self, checked: &mut Checked) {
+        let mut suites: BTreeMap<Arc<PathBuf>, (f64, Option<&FileTotal>)> = BTreeMap::new();
+        for total in &checked.totals {
+            let slept: f64 = total.tests.iter().filter(|t| !t.exempt).map(|t| t.cost.sleep_s).sum();
+            let entry = suites.entry(Arc::clone(&total.suite)).or_default();
+            entry.0 += slept;
+            if entry.1.is_none_or(|worst| worst.cost.sleep_s < total.cost.sleep_s) {
+                entry.1 = Some(total);
+            }
+        }
+        let code = Code::new("sleep-budget");
+        let mut found = Vec::new();
+        for (slept, worst) in suites.into_values() {
+            let Some(worst) = worst else { continue };
+            let Some(settings) = self.settings_of(&worst.file) else { continue };
+            let budget = settings.budgets.sleep_per_suite;
+            if slept <= budget || !settings.enabled(&code, &worst.file) {
+                continue;
+            }
+            let Some(source) = self.source(&worst.file) else { continue };
+            let span = source.line_span(0);
+            found.push(Finding {
+                code: code.clone(),
+                message: format!(
+                    "the suite sleeps {slept:.1} s in all, most of it ({:.1} s) in this file; its budget is {budget} s",
+                    worst.cost.sleep_s
+                ),
+                severity: Severity::Warning,
+                source,
+                file: Arc::clone(&worst.file),
+                span,
+                test: None,
+                cost: Cost { sleep_s: slept, ..Cost::default() },
+                fix: None,
+                declined: Some("it is the sum of the sleeps of its tests: fix those".to_owned()),
+            });
+        }
+        checked.findings.extend(found);
+    }
+
+    /// Applies what can be applied together, and keeps only what leaves every file as parseable as it was.
+    fn step(
+        &self,
+        checked: &Checked,
+        level: Applicability,
+        current: &HashMap<PathBuf, Arc<SourceFile>>,
+        refused: &mut HashSet<String>,
+    ) -> Step {
+        let mut seen = HashSet::new();
+        let mut fixes: Vec<(&Finding, &Fix)> = checked
+            .findings
+            .iter()
+            .filter_map(|f| Some((f, f.fix.as_ref()?)))
+            .filter(|(_, fix)| fix.applicability >= level && !fix.edits.is_empty() && !refused.contains(&fix.group))
+            .collect();
+        fixes.retain(|(_, fix)| seen.insert((&fix.group, &fix.edits)));
+        let mut chosen: Vec<usize> = compatible(fixes.iter().map(|(_, f)| *f));
+        let text = |path: &Path| current.get(path).cloned().or_else(|| self.source(path));
+        loop {
+            let mut by_file: BTreeMap<&Arc<PathBuf>, Vec<&Edit>> = BTreeMap::new();
+            for &i in &chosen {
+                for edit in &fixes[i].1.edits {
+                    by_file.entry(&edit.file).or_default().push(edit);
+                }
+            }
+            let results: Vec<(&Arc<PathBuf>, Option<String>)> =
+                by_file.into_par_iter().map(|(path, edits)| (path, text(path).and_then(|old| rewritten(&old, &edits)))).collect();
+            let bad: HashSet<&Arc<PathBuf>> = results.iter().filter(|(_, new)| new.is_none()).map(|(p, _)| *p).collect();
+            if bad.is_empty() {
+                let mut step = Step::default();
+                for (path, new) in results {
+                    if let (Some(new), Some(old)) = (new, text(path))
+                        && new != old.text()
+                    {
+                        step.texts.insert((**path).clone(), new);
+                    }
+                }
+                for &i in &chosen {
+                    let (finding, fix) = fixes[i];
+                    *step.applied.entry(finding.code.clone()).or_default() += 1;
+                    step.together.push(fix.edits.iter().map(|e| (*e.file).clone()).collect());
+                }
+                return step;
+            }
+            // Find the fixes to blame one by one: each alone on its file.
+            let before = chosen.len();
+            chosen.retain(|&i| {
+                let fix = fixes[i].1;
+                let alone = fix.edits.iter().all(|e| {
+                    !bad.contains(&e.file) || {
+                        let own: Vec<&Edit> = fix.edits.iter().filter(|o| o.file == e.file).collect();
+                        text(&e.file).is_some_and(|old| rewritten(&old, &own).is_some())
+                    }
+                });
+                if !alone {
+                    refused.insert(fix.group.clone());
+                }
+                alone
+            });
+            if chosen.len() == before {
+                // Only together do they break the file: leave it alone.
+                chosen.retain(|&i| !fixes[i].1.edits.iter().any(|e| bad.contains(&e.file)));
+            }
+        }
+    }
+}
+
+/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding.
+fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
+    let new = apply(old.text(), edits.iter().copied());
+    let tree = lower::parse(&new)?;
+    if tree.root_node().has_error() {
+        return None;
+    }
+    old.with_text(new.clone()).encode()?;
+    Some(new)
+}
+
+/// Completes a finding with the fix of its group of durations.
+fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> Finding {
+    let mut finding = draft.finding;
+    if draft.durations.is_empty() {
+        if finding.fix.is_none()
+            && finding.declined.is_none()
+            && finding.code.rule().is_some_and(|r| r.code.as_str().contains("sleep"))
+        {
+            finding.declined = Some("how long it sleeps is not a number in the tests".to_owned());
+        }
+        return finding;
+    }
+    let mut reason = None;
+    for key in &draft.durations {
+        match solved.get(key) {
+            Some(Ok(planned)) => {
+                let Some((_, old, new)) = planned.values.iter().find(|(k, ..)| k == key) else { continue };
+                if (old - new).abs() < 1e-9 {
+                    reason.get_or_insert_with(|| "it is as short as what it is tied to allows".to_owned());
+                    continue;
+                }
+                let more = planned.edits.len() - 1;
+                let message = match more {
+                    0 => format!("Shrink {} s to {} s", write_seconds(*old), write_seconds(*new)),
+                    1 => format!("Shrink {} s to {} s, with 1 duration tied to it", write_seconds(*old), write_seconds(*new)),
+                    _ => {
+                        format!("Shrink {} s to {} s, with {more} durations tied to it", write_seconds(*old), write_seconds(*new))
+                    }
+                };
+                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone())
+                    .because("the code under test may need longer than it is left; only a run of the tests can tell");
+                finding.fix = Some(fix);
+                return finding;
+            }
+            Some(Err(why)) => {
+                reason.get_or_insert_with(|| why.clone());
+            }
+            None => {
+                reason.get_or_insert_with(|| "it is as short as it gets; how often it happens is what adds up".to_owned());
+            }
+        }
+    }
+    if finding.fix.is_none() && finding.declined.is_none() {
+        finding.declined = reason;
+    }
+    finding
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturating is what is wanted
+fn total(
+    sem: &Semantics<'_>,
+    counter: &Counter,
+    module: &Arc<Module>,
+    tests: &[crate::python::cost::TestFacts],
+    suite: &Path,
+) -> Option<FileTotal> {
+    let mut out = FileTotal {
+        file: Arc::clone(&module.file),
+        suite: Arc::new(suite.to_path_buf()),
+        cost: Cost::default(),
+        tests: Vec::new(),
+    };
+    let mut add = |cost: &Cost, runs: u64| {
+        out.cost.sleep_s += cost.sleep_s * runs as f64;
+        out.cost.threads += cost.threads * runs;
+        out.cost.bytes = out.cost.bytes.max(cost.bytes);
+        out.cost.iterations = out.cost.iterations.saturating_add(cost.iterations.saturating_mul(runs));
+    };
+    let mut shared: Vec<crate::python::semantics::Def> = Vec::new();
+    let mut rows = Vec::new();
+    for t in tests {
+        add(&t.cost, t.runs);
+        for (def, info) in &t.fixtures {
+            if info.shared && !shared.contains(def) {
+                shared.push(def.clone());
+            }
+        }
+        let cost = Cost {
+            sleep_s: t.cost.sleep_s * t.runs as f64,
+            threads: t.cost.threads * t.runs,
+            bytes: t.cost.bytes,
+            iterations: t.cost.iterations.saturating_mul(t.runs),
+        };
+        if cost != Cost::default() {
+            rows.push(TestTotal { id: t.test.id.clone(), runs: t.runs, cost, exempt: t.fast_time || t.slow });
+        }
+    }
+    for def in shared {
+        add(&crate::python::cost::cost(&sem.body_uses(counter, &def)), 1);
+    }
+    out.tests = rows;
+    (out.cost != Cost::default()).then_some(out)
 }

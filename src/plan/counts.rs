@@ -1,0 +1,437 @@
+//! Counts and sizes that belong together: a number of threads and the `== 10` that asserts it, a length and its check.
+//!
+//! A count is looked for in the whole function that uses it (and, for a constant, in every function that names it). Each other
+//! number there is either explained by the count (it is the count, one less, a product with another loop, a sum of the range)
+//! and moves with it, or harmless, or unexplained: then nothing moves and the finding says which number stood in the way.
+
+use std::sync::Arc;
+
+use super::number::{format_like, rewrite_number};
+use crate::discover::Role;
+use crate::edit::Edit;
+use crate::python::ast::{ArgKind, BinaryOp, ExprId, ExprKind, StmtId, StmtKind};
+use crate::python::project::Module;
+use crate::python::semantics::{Semantics, Type};
+use crate::python::value::{Constant, Env, Term};
+use crate::source::Span;
+
+/// A plan for one count.
+#[derive(Debug)]
+pub struct CountPlan {
+    /// All edits.
+    pub edits: Vec<Edit>,
+    /// Value before.
+    pub before: u64,
+    /// Value after.
+    pub after: u64,
+    /// Identifies the count.
+    pub group: String,
+}
+
+/// What kind of number is being made smaller; decides what the other numbers around it may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dimension {
+    /// Threads, workers, iterations.
+    Count,
+    /// Bytes, characters, elements.
+    Size,
+}
+
+/// Plans to bring the count written in `constant` down to `target` (in the count's own unit).
+///
+/// # Errors
+/// With the reason, when a number nearby may depend on it in a way that cannot be seen.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts are checked to be whole and small
+pub fn plan(
+    sem: &Semantics<'_>,
+    m: &Arc<Module>,
+    site: ExprId,
+    constant: &Constant,
+    target: u64,
+    dimension: Dimension,
+) -> Result<CountPlan, String> {
+    if constant.several {
+        return Err("it takes several values in turn".to_owned());
+    }
+    let [term] = &constant.terms[..] else {
+        return Err("the number is computed from several others".to_owned());
+    };
+    if term.module.role == Role::Product {
+        return Err("the number comes from product code".to_owned());
+    }
+    if term.module.file != m.file {
+        return Err(format!("the number is shared with other files through {}", file_name(&term.module)));
+    }
+    if term.value.fract() != 0.0 || term.value < 0.0 || term.factor <= 0.0 {
+        return Err("the number is not a count".to_owned());
+    }
+    let old = term.value as u64;
+    let mut floor = 2;
+    let functions = functions_using(sem, m, site, term);
+    let regions: Vec<Span> = functions.iter().map(|&f| m.stmt(f).span).collect();
+    // Numbers of the functions that use the count, the count itself left out.
+    let mut numbers: Vec<(ExprId, u64)> = Vec::new();
+    for (i, expr) in m.ast.exprs.iter().enumerate() {
+        let id = ExprId(u32::try_from(i).unwrap_or(u32::MAX));
+        if let ExprKind::Int(Some(v)) = expr.kind
+            && regions.iter().any(|r| r.contains(expr.span))
+            && !m.expr(term.expr).span.contains(expr.span)
+            && let Ok(v) = u64::try_from(v)
+        {
+            numbers.push((id, v));
+        }
+    }
+    // A limit that the count exceeds must still be exceeded: saturation is what such a test is about.
+    for &(e, v) in &numbers {
+        if v < old && is_limit(m, e) {
+            floor = floor.max(v + 1);
+        }
+    }
+    for (limit, name) in product_limits(sem, m, &regions) {
+        if limit < old && limit >= target.max(floor) {
+            if dimension == Dimension::Size || limit + 1 < old {
+                floor = floor.max(limit + 1);
+            } else {
+                return Err(format!("it exceeds the product's `{name}` of {limit}"));
+            }
+        } else if limit < old && dimension == Dimension::Count {
+            floor = floor.max(limit + 1);
+        }
+    }
+    let new = target.max(floor);
+    if new >= old {
+        return Err(format!("it cannot get smaller than {floor} without losing what the test shows"));
+    }
+    let mut edits = vec![rewritten(m, term.expr, term.value, new as f64)?];
+    let others: Vec<u64> = numbers.iter().filter(|(e, _)| is_iteration(m, *e)).map(|(_, v)| *v).filter(|v| *v > 1).collect();
+    for &(e, v) in &numbers {
+        let place = place(m, e);
+        if place == Place::Unrelated {
+            continue;
+        }
+        if v == old && matches!(place, Place::Assertion | Place::Iteration | Place::Party) {
+            edits.push(rewritten(m, e, v as f64, new as f64)?);
+            continue;
+        }
+        match place {
+            Place::Index if v >= new && v < old => {
+                return Err(format!("`[{v}]` picks an element that would not be there"));
+            }
+            Place::Assertion if v >= 2 => {
+                let derived = derive(v, old, new, &others);
+                match derived {
+                    Some(value) => edits.push(rewritten(m, e, v as f64, value as f64)?),
+                    None if harmless(m, e, v, dimension) => {}
+                    // The size or count of something else that is built here.
+                    None if numbers
+                        .iter()
+                        .any(|&(o, w)| w == v && matches!(self::place(m, o), Place::Iteration | Place::Party)) => {}
+                    None => return Err(format!("`{}` may depend on it", line_of(m, e))),
+                }
+            }
+            Place::Argument if v == old => {
+                return Err(format!("{v} is also passed on in `{}`", line_of(m, e)));
+            }
+            _ => {}
+        }
+    }
+    if dimension == Dimension::Count && statistical(m, &regions) {
+        return Err("the test draws random numbers or looks for leaks or collisions: how many it takes is the point".to_owned());
+    }
+    edits.sort();
+    edits.dedup();
+    let span = m.expr(term.expr).span;
+    Ok(CountPlan { edits, before: old, after: new, group: format!("count:{}:{}", file_name(m), span.start) })
+}
+
+fn file_name(m: &Module) -> String {
+    m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn line_of(m: &Module, e: ExprId) -> String {
+    m.source.line(m.source.line_of(m.expr(e).span.start)).trim().to_owned()
+}
+
+fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, String> {
+    let text = m.text(e);
+    let content = match m.expr(e).kind {
+        ExprKind::Int(_) | ExprKind::Float(_) => rewrite_number(text, old, new),
+        _ => format_like(text, new),
+    };
+    content.map(|c| Edit::replace(&m.file, m.expr(e).span, c)).ok_or_else(|| format!("`{text}` cannot be written as {new}"))
+}
+
+/// The functions (outermost, as `def` statements) whose numbers may depend on the count.
+fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Term) -> Vec<StmtId> {
+    let outermost = |stmt: StmtId| {
+        let mut at = Some(stmt);
+        let mut found = None;
+        while let Some(id) = at {
+            if matches!(m.stmt(id).kind, StmtKind::Function(_)) {
+                found = Some(id);
+            }
+            at = m.stmt(id).parent;
+        }
+        found
+    };
+    let mut out: Vec<StmtId> = outermost(m.expr(site).stmt).into_iter().collect();
+    let home = m.expr(term.expr).stmt;
+    out.extend(outermost(home));
+    // A constant: every function that names it.
+    if let StmtKind::Assign { targets, value: Some(value), .. } = &m.stmt(home).kind
+        && sem.constant(m, *value, &Env::default()).is_some_and(|c| c.terms.iter().any(|t| t.same(term)))
+    {
+        for &target in targets {
+            let name = match m.expr(target).kind {
+                ExprKind::Name(n) => n,
+                ExprKind::Attribute { attr, .. } => attr,
+                _ => continue,
+            };
+            for expr in &m.ast.exprs {
+                let mentions = match expr.kind {
+                    ExprKind::Name(n) => n == name,
+                    ExprKind::Attribute { attr, .. } => attr == name,
+                    _ => false,
+                };
+                if mentions {
+                    out.extend(outermost(expr.stmt));
+                }
+            }
+        }
+    }
+    // The helpers and workers that these functions name.
+    let named: Vec<StmtId> = m
+        .ast
+        .exprs
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| matches!(e.kind, ExprKind::Name(_) | ExprKind::Attribute { .. }))
+        .filter(|(_, e)| out.iter().any(|&f| m.stmt(f).span.contains(e.span)))
+        .filter_map(|(i, _)| match sem.type_of(m, ExprId(u32::try_from(i).ok()?)) {
+            Type::Function(def) if def.module.file == m.file => outermost(def.stmt),
+            _ => None,
+        })
+        .collect();
+    out.extend(named);
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// Where a number stands, as far as it matters to a count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In an `assert` or an `assertEqual`.
+    Assertion,
+    /// In a `range(…)`.
+    Iteration,
+    /// Parties of a barrier, workers of a pool, permits, a repetition.
+    Party,
+    /// In a subscript.
+    Index,
+    /// An argument of another call.
+    Argument,
+    /// Nothing to do with counts: a duration, a default, plain arithmetic.
+    Unrelated,
+}
+
+fn place(m: &Module, e: ExprId) -> Place {
+    let mut child = e;
+    let mut at = m.expr(e).parent;
+    while let Some(p) = at {
+        match &m.expr(p).kind {
+            ExprKind::Subscript { index, .. } if *index == child => return Place::Index,
+            ExprKind::Binary { op: BinaryOp::Mul, left, right } if *left == e || *right == e => {
+                let other = if *left == e { *right } else { *left };
+                if matches!(m.expr(other).kind, ExprKind::List(_) | ExprKind::Str { .. } | ExprKind::Tuple(_))
+                    && !in_assertion(m, p)
+                {
+                    return Place::Party;
+                }
+            }
+            ExprKind::Call { func, args, .. } if *func != child => {
+                let name = match m.expr(*func).kind {
+                    ExprKind::Name(n) => m.name(n),
+                    ExprKind::Attribute { attr, .. } => m.name(attr),
+                    _ => "",
+                };
+                if name == "range" {
+                    return Place::Iteration;
+                }
+                if matches!(
+                    name,
+                    "Barrier"
+                        | "Semaphore"
+                        | "BoundedSemaphore"
+                        | "ThreadPoolExecutor"
+                        | "ProcessPoolExecutor"
+                        | "Pool"
+                        | "ThreadPool"
+                ) {
+                    return Place::Party;
+                }
+                if name.starts_with("assert") {
+                    return Place::Assertion;
+                }
+                if matches!(name, "len" | "int" | "sum" | "set" | "sorted" | "list") {
+                    child = p;
+                    at = m.expr(p).parent;
+                    continue;
+                }
+                let keyword = args.iter().find(|a| a.value == child).and_then(|a| match a.kind {
+                    ArgKind::Keyword(k) => Some(m.name(k)),
+                    _ => None,
+                });
+                if matches!(name, "sleep" | "join" | "wait" | "get" | "result")
+                    || keyword.is_some_and(|k| super::durations::duration_name(k).is_some())
+                {
+                    return Place::Unrelated;
+                }
+                if keyword.is_some_and(|k| matches!(k, "max_workers" | "processes" | "parties")) {
+                    return Place::Party;
+                }
+                return if in_assertion(m, p) { Place::Assertion } else { Place::Argument };
+            }
+            _ => {}
+        }
+        child = p;
+        at = m.expr(p).parent;
+    }
+    if in_assertion(m, e) { Place::Assertion } else { Place::Unrelated }
+}
+
+fn in_assertion(m: &Module, e: ExprId) -> bool {
+    matches!(m.stmt(m.expr(e).stmt).kind, StmtKind::Assert { .. })
+}
+
+fn is_iteration(m: &Module, e: ExprId) -> bool {
+    place(m, e) == Place::Iteration
+}
+
+/// `maxsize=4`, `limit=4`, `Semaphore(4)`, `max_workers=4`: what a count is held against.
+fn is_limit(m: &Module, e: ExprId) -> bool {
+    let Some(p) = m.expr(e).parent else { return false };
+    let ExprKind::Call { args, func, .. } = &m.expr(p).kind else { return false };
+    let keyword = args.iter().find(|a| a.value == e).and_then(|a| match a.kind {
+        ArgKind::Keyword(k) => Some(m.name(k)),
+        _ => None,
+    });
+    match keyword {
+        Some(k) => limit_name(k),
+        None => {
+            let name = match m.expr(*func).kind {
+                ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
+                _ => return false,
+            };
+            matches!(name, "Semaphore" | "BoundedSemaphore" | "ThreadPoolExecutor" | "Pool" | "ThreadPool" | "Queue")
+        }
+    }
+}
+
+fn limit_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["max", "limit", "capacity", "size", "pool", "workers", "permits", "bound", "quota", "threshold", "chunk"]
+        .iter()
+        .any(|w| lower.contains(w))
+}
+
+/// Numbers of the product that a count or size may have to exceed: defaults and constants with a limit's name, of the
+/// modules that the functions use.
+fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Vec<(u64, String)> {
+    let mut modules: Vec<Arc<Module>> = Vec::new();
+    for (i, expr) in m.ast.exprs.iter().enumerate() {
+        let ExprKind::Call { func, .. } = expr.kind else { continue };
+        let _ = i;
+        if !regions.iter().any(|r| r.contains(expr.span)) {
+            continue;
+        }
+        let home = match sem.type_of(m, func) {
+            Type::Class(d) | Type::Function(d) => d.module,
+            _ => continue,
+        };
+        if home.role == Role::Product && !modules.iter().any(|k| k.file == home.file) {
+            modules.push(home);
+        }
+    }
+    let mut out = Vec::new();
+    for home in modules {
+        let mut note = |name: &str, e: ExprId| {
+            if limit_name(name)
+                && let Some(c) = sem.constant(&home, e, &Env::default())
+                && c.value >= 2.0
+            {
+                out.push((c.count(), name.to_owned()));
+            }
+        };
+        for stmt in &home.ast.stmts {
+            match &stmt.kind {
+                StmtKind::Function(f) => {
+                    for p in &f.params {
+                        if let Some(default) = p.default {
+                            note(home.name(p.name), default);
+                        }
+                    }
+                }
+                StmtKind::Assign { targets, value: Some(value), .. } => {
+                    for &t in targets {
+                        if let ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } = home.expr(t).kind {
+                            note(home.name(n), *value);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    out
+}
+
+/// What a number becomes when it is computed from a count that changes: the product with another loop, one less, one more, the
+/// sum of the range.
+fn derive(v: u64, old: u64, new: u64, others: &[u64]) -> Option<u64> {
+    if let Some(other) = others.iter().find(|&&o| o != old && old.checked_mul(o) == Some(v)) {
+        return Some(new * other);
+    }
+    if v == old - 1 {
+        return Some(new - 1);
+    }
+    if v == old + 1 {
+        return Some(new + 1);
+    }
+    if old.checked_mul(old - 1).is_some_and(|p| p / 2 == v) {
+        return Some(new * (new - 1) / 2);
+    }
+    None
+}
+
+/// Whether a number in an assertion has nothing to do with counts: a status, a version, a duration, a small constant beside a size.
+fn harmless(m: &Module, e: ExprId, v: u64, dimension: Dimension) -> bool {
+    let line = line_of(m, e).to_ascii_lowercase();
+    if ["status", "code", "errno", "port", "version", "signal", "priority", "elapsed", "timeout", "monotonic", "time()"]
+        .iter()
+        .any(|w| line.contains(w))
+    {
+        return true;
+    }
+    dimension == Dimension::Size && v < 100 && !line.contains("len(")
+}
+
+/// Tests whose number of rounds is their point (HAZARDS row 20).
+fn statistical(m: &Module, regions: &[Span]) -> bool {
+    const WORDS: &[&str] = &[
+        "random",
+        "gc.collect",
+        "tracemalloc",
+        "weakref",
+        "uuid",
+        "getrefcount",
+        "collision",
+        "leak",
+        "hypothesis",
+        "statistics.",
+    ];
+    regions.iter().any(|r| {
+        let text = m.source.slice(*r);
+        WORDS.iter().any(|w| text.contains(w))
+    })
+}

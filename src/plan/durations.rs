@@ -1,0 +1,1131 @@
+//! Durations that belong together: what one test sleeps, what it tells the product to wait, what it asserts about time.
+//!
+//! [`model`] describes one test: the literals behind its durations and the ties between them. Literals are shared (a module
+//! constant, a fixture, a helper's default), so the tests of a whole run are joined by [`Groups`] before anything is solved:
+//! a group is solved at once, and its edits are one fix.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::number::{format_like, rewrite_number, write_seconds};
+use super::solve::{Limits, Quantity, Tie, solve};
+use crate::config::FixSettings;
+use crate::discover::Role;
+use crate::edit::Edit;
+use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, ParamKind, StmtId, StmtKind};
+use crate::python::cost::TestFacts;
+use crate::python::project::Module;
+use crate::python::semantics::{ClassRef, Def, Semantics, Type, for_each_statement};
+use crate::python::value::{Constant, Env, Term};
+use crate::query::SiteKind;
+use crate::source::{SourceFile, Span};
+
+/// Where a number is written; for a default of the product, where the argument that replaces it would go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The file.
+    pub file: Arc<PathBuf>,
+    /// The literal; for a default, the insertion point.
+    pub span: Span,
+    /// Parameter a default belongs to; empty for a literal.
+    pub parameter: String,
+}
+
+/// A duration somebody wrote.
+#[derive(Debug, Clone)]
+pub struct Duration {
+    /// Where.
+    pub key: Key,
+    /// Its text in the source, or `NAME=` context for a default.
+    pub text: String,
+    /// The literal's value, in its own unit.
+    pub value: f64,
+    /// Whether it is arithmetic on literals rather than one literal.
+    pub folded: bool,
+    /// Seconds per unit of the literal.
+    pub unit: f64,
+    /// Must stay a whole number.
+    pub whole: bool,
+    /// Why it must not change; `None` when it may.
+    pub frozen: Option<String>,
+    /// Some test waits it out: making it shorter makes that test faster. What no test waits for stays as it is.
+    pub wanted: bool,
+    /// Text to put before the value when a default is passed explicitly: `, timeout=`.
+    pub prefix: String,
+    /// The file it is in, for edits and messages.
+    pub source: Arc<SourceFile>,
+}
+
+/// Σ factor × duration, by index into [`Model::durations`].
+pub type Form = Vec<(usize, f64)>;
+
+/// What ties two forms together.
+#[derive(Debug, Clone)]
+pub enum Link {
+    /// The first ends before the second.
+    Order(Form, Form),
+    /// Both are one number.
+    Same(usize, usize),
+    /// First over second is a number of times.
+    Ratio(usize, usize),
+}
+
+/// The durations of one test.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// The test's node id.
+    pub test: String,
+    /// All its durations.
+    pub durations: Vec<Duration>,
+    /// Their ties.
+    pub links: Vec<Link>,
+    /// Latency of the product in seconds: the longest of its polling intervals.
+    pub slack: f64,
+    /// Why no duration of this test may change.
+    pub declined: Option<String>,
+}
+
+/// Names of parameters and constants that hold a duration in seconds, unless a suffix gives another unit.
+pub fn duration_name(name: &str) -> Option<f64> {
+    const WORDS: &[&str] = &[
+        "timeout",
+        "interval",
+        "delay",
+        "ttl",
+        "wait",
+        "period",
+        "deadline",
+        "debounce",
+        "cooldown",
+        "expiry",
+        "expires",
+        "lifetime",
+        "duration",
+        "grace",
+        "idle",
+        "silence",
+        "settle",
+        "lease",
+        "backoff",
+        "window",
+        "poll",
+        "tick",
+        "sleep",
+        "seconds",
+        "secs",
+        "pause",
+        "quiet",
+        "heartbeat",
+        "keepalive",
+        "hold",
+        "linger",
+        "age",
+        "stale",
+        "threshold_s",
+        "after",
+    ];
+    let lower = name.to_ascii_lowercase();
+    let mut parts = lower.split('_').filter(|p| !p.is_empty()).peekable();
+    let mut is_duration = false;
+    let mut last = "";
+    while let Some(p) = parts.next() {
+        is_duration |= WORDS.contains(&p) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
+        last = p;
+    }
+    if !is_duration {
+        return None;
+    }
+    Some(match last {
+        "ms" | "millis" | "msec" | "milliseconds" => 1e-3,
+        "us" | "micros" | "microseconds" => 1e-6,
+        "minutes" | "mins" => 60.0,
+        "count" | "retries" | "size" | "max" | "limit" if !lower.ends_with("timeout") => return None,
+        _ => 1.0,
+    })
+}
+
+/// A repeating duration: how often it fits into another one is a number somebody counts.
+fn repeats(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["interval", "period", "tick", "poll", "heartbeat", "backoff", "retry_delay"].iter().any(|w| lower.contains(w))
+}
+
+/// What makes real time, or another process, part of a test: no number in the test says how long that takes.
+const OUTSIDE: &[(&str, &str)] = &[
+    ("subprocess.", "it waits for a child process, whose speed no number here says"),
+    ("pexpect.", "it waits for a child process, whose speed no number here says"),
+    ("multiprocessing.", "it waits for child processes, whose start-up time no number here says"),
+    ("billiard.", "it waits for child processes, whose start-up time no number here says"),
+    ("os.fork", "it waits for a child process, whose speed no number here says"),
+    ("os.kill", "it waits for a signal to another process"),
+    ("os.system", "it waits for a child process, whose speed no number here says"),
+    ("os.utime", "it depends on the granularity of file times"),
+    ("os.path.getmtime", "it depends on the granularity of file times"),
+    ("socket.", "it waits for a network peer, whose speed no number here says"),
+    ("select.", "it waits for a network peer, whose speed no number here says"),
+    ("socketserver.", "it waits for a network peer, whose speed no number here says"),
+    ("http.", "it waits for a network peer, whose speed no number here says"),
+    ("urllib.", "it waits for a network peer, whose speed no number here says"),
+    ("requests.", "it waits for a network peer, whose speed no number here says"),
+    ("httpx.", "it waits for a network peer, whose speed no number here says"),
+    ("asyncio.open_connection", "it waits for a network peer, whose speed no number here says"),
+    ("asyncio.start_server", "it waits for a network peer, whose speed no number here says"),
+    ("asyncio.create_subprocess", "it waits for a child process, whose speed no number here says"),
+    ("signal.", "it arms a real alarm or signal"),
+    ("freezegun.", "its clock is frozen by freezegun"),
+    ("time_machine.", "its clock is moved by time-machine"),
+    ("hiro.", "its clock is moved by hiro"),
+    ("docker.", "it waits for a container"),
+    ("resource.", "it measures the resources of a process"),
+    ("gevent.subprocess", "it waits for a child process, whose speed no number here says"),
+];
+
+/// An interval up to this is how often something looks, not how long it waits.
+const POLL_S: f64 = 0.1;
+
+struct Builder<'s, 'p> {
+    sem: &'s Semantics<'p>,
+    model: Model,
+    index: HashMap<Key, usize>,
+    /// Sleeps of each function in order, with how often each happens.
+    sleeps: HashMap<(usize, StmtId), Vec<(Form, f64)>>,
+    /// Durations the product waits out.
+    timeouts: Vec<(Form, bool)>,
+    /// Waits that end early unless something fails.
+    deadlines: Vec<Form>,
+    /// Lower and upper bounds asserted on elapsed time.
+    lower: Vec<(Form, bool)>,
+    upper: Vec<Form>,
+    classes: Vec<Def>,
+    visited: Vec<(usize, StmtId)>,
+}
+
+/// Describes the durations of one test.
+#[must_use]
+pub fn model(sem: &Semantics<'_>, facts: &TestFacts) -> Model {
+    let mut b = Builder {
+        sem,
+        model: Model { test: facts.test.id.clone(), ..Model::default() },
+        index: HashMap::new(),
+        sleeps: HashMap::new(),
+        timeouts: Vec::new(),
+        deadlines: Vec::new(),
+        lower: Vec::new(),
+        upper: Vec::new(),
+        classes: Vec::new(),
+        visited: Vec::new(),
+    };
+    for u in &facts.uses {
+        if u.site.kind != SiteKind::Sleep {
+            continue;
+        }
+        let Some(amount) = &u.amount else {
+            b.decline(format!("`{}` sleeps for a time that is not known statically", excerpt(&u.site.module, u.site.expr)));
+            continue;
+        };
+        if amount.value <= 0.02 {
+            continue; // a yield, not a wait (HAZARDS row 24)
+        }
+        if amount.several {
+            b.decline(format!("`{}` sleeps for several values in turn", excerpt(&u.site.module, u.site.expr)));
+        }
+        let Some(form) = b.form(amount, "sleep") else { continue };
+        let function = u.site.module.scopes.function_around(u.site.module.expr(u.site.expr).stmt);
+        let key = (Arc::as_ptr(&u.site.module) as usize, function.unwrap_or(StmtId(u32::MAX)));
+        b.sleeps.entry(key).or_default().push((form, u.iterations.max(1.0)));
+    }
+    let mut roots = vec![facts.test.def.clone()];
+    roots.extend(facts.fixtures.iter().map(|(d, _)| d.clone()));
+    roots.extend(sem.setups(&facts.test));
+    for def in roots {
+        b.function(&def, &Env::default(), 0);
+    }
+    b.products();
+    b.tie();
+    b.model
+}
+
+fn excerpt(m: &Module, e: ExprId) -> String {
+    let text = m.text(e);
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() > 60 { format!("{}…", line.chars().take(59).collect::<String>()) } else { line.to_owned() }
+}
+
+impl Builder<'_, '_> {
+    fn decline(&mut self, why: String) {
+        self.model.declined.get_or_insert(why);
+    }
+
+    /// A constant as a sum of the durations it is computed from.
+    fn form(&mut self, c: &Constant, name: &str) -> Option<Form> {
+        self.form_in(c, name, 1.0, false)
+    }
+
+    fn form_in(&mut self, c: &Constant, name: &str, unit: f64, whole: bool) -> Option<Form> {
+        if c.terms.is_empty() {
+            return None;
+        }
+        if c.offset.abs() > 1e-9 {
+            self.decline(format!("`{name}` is computed in a way that cannot be solved for"));
+        }
+        let mut form = Vec::new();
+        for t in &c.terms {
+            form.push((self.literal(t, unit, whole), t.factor));
+        }
+        Some(form)
+    }
+
+    fn literal(&mut self, t: &Term, unit: f64, whole: bool) -> usize {
+        let m = &t.module;
+        let expr = m.expr(t.expr);
+        let key = Key { file: Arc::clone(&m.file), span: expr.span, parameter: String::new() };
+        let frozen = if m.role == Role::Product {
+            Some(format!("{} is product code", m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()))
+        } else if m.broken() {
+            Some("the file it is written in could not be parsed".to_owned())
+        } else {
+            None
+        };
+        let duration = Duration {
+            text: m.text(t.expr).to_owned(),
+            value: t.value,
+            folded: !matches!(expr.kind, ExprKind::Int(_) | ExprKind::Float(_)),
+            unit,
+            whole,
+            frozen,
+            wanted: false,
+            prefix: String::new(),
+            source: Arc::clone(&m.source),
+            key: key.clone(),
+        };
+        self.intern(key, duration)
+    }
+
+    fn intern(&mut self, key: Key, duration: Duration) -> usize {
+        if let Some(&i) = self.index.get(&key) {
+            let known = &mut self.model.durations[i];
+            known.whole |= duration.whole;
+            known.wanted |= duration.wanted;
+            if (known.unit - duration.unit).abs() > 1e-12 {
+                known.frozen.get_or_insert_with(|| "it is used in two units".to_owned());
+            }
+            return i;
+        }
+        self.model.durations.push(duration);
+        self.index.insert(key, self.model.durations.len() - 1);
+        self.model.durations.len() - 1
+    }
+
+    fn freeze(&mut self, form: &Form) {
+        for &(i, _) in form {
+            self.model.durations[i].frozen.get_or_insert_with(|| "an assertion compares with it".to_owned());
+        }
+    }
+
+    fn seconds(&self, form: &Form) -> f64 {
+        form.iter().map(|&(i, f)| self.model.durations[i].value * self.model.durations[i].unit * f).sum()
+    }
+
+    /// Looks through a function of the test code, and the helpers it calls, for durations and for what lies outside.
+    fn function(&mut self, def: &Def, env: &Env, depth: usize) {
+        let key = (Arc::as_ptr(&def.module) as usize, def.stmt);
+        if depth > 6 || self.visited.contains(&key) {
+            return;
+        }
+        self.visited.push(key);
+        let m = Arc::clone(&def.module);
+        let Some(f) = m.function(def.stmt) else { return };
+        let mut statements = Vec::new();
+        for_each_statement(&m, &f.body, &mut |id| statements.push(id));
+        for id in statements {
+            let mut exprs = Vec::new();
+            m.stmt(id).kind.exprs(&mut |e| exprs.push(e));
+            if let StmtKind::Assert { test, .. } = m.stmt(id).kind {
+                self.assertion(&m, test, env);
+            }
+            if let StmtKind::Function(_) = m.stmt(id).kind {
+                // Defined here, run by a thread or callback of this test.
+                self.function(&Def { module: Arc::clone(&m), stmt: id }, env, depth + 1);
+                continue;
+            }
+            while let Some(e) = exprs.pop() {
+                if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
+                    self.call(&m, e, *func, args, env, depth);
+                }
+                m.expr(e).kind.children(&mut |c| exprs.push(c));
+            }
+        }
+    }
+
+    fn call(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, args: &[Arg], env: &Env, depth: usize) {
+        match self.sem.type_of(m, func) {
+            Type::External(name) => {
+                if let Some((_, why)) = OUTSIDE.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+                    self.decline((*why).to_owned());
+                }
+                let method = name.rsplit('.').next().unwrap_or_default();
+                // Waits of the standard library: they end as soon as what they wait for happens.
+                if matches!(
+                    method,
+                    "wait"
+                        | "get"
+                        | "put"
+                        | "join"
+                        | "result"
+                        | "acquire"
+                        | "wait_for"
+                        | "timeout"
+                        | "fail_after"
+                        | "move_on_after"
+                        | "as_completed"
+                ) {
+                    if let Some(arg) = wait_argument(m, args, method) {
+                        self.deadline(m, arg, env);
+                    }
+                } else if &*name == "threading.Timer" {
+                    if let Some(arg) = m.argument(args, Some(0), &["interval"]) {
+                        self.timeout(m, arg.value, "interval", env, false, false);
+                    }
+                } else if method.starts_with("assert") {
+                    self.unittest_assertion(m, method, args, env);
+                } else {
+                    self.keywords(m, args, env);
+                }
+            }
+            Type::Class(def) => {
+                self.construct(m, e, &def, args, env);
+                if def.module.role == Role::Product && !self.classes.contains(&def) {
+                    self.classes.push(def);
+                }
+            }
+            Type::Function(def) if def.module.role == Role::Product => {
+                if let Some(f) = def.module.function(def.stmt) {
+                    let bound = def.module.scopes.class_of(def.stmt).is_some();
+                    self.parameters(m, e, &def.module, &f.params, usize::from(bound), args, env, false);
+                }
+            }
+            Type::Function(def) => self.function(&def, env, depth + 1),
+            Type::Method(..) => {}
+            _ => {
+                if let ExprKind::Attribute { attr, .. } = m.expr(func).kind {
+                    let method = m.name(attr);
+                    if method.starts_with("assert") {
+                        self.unittest_assertion(m, method, args, env);
+                    } else if matches!(method, "wait" | "get" | "join" | "result" | "acquire") {
+                        if let Some(arg) = wait_argument(m, args, method) {
+                            self.deadline(m, arg, env);
+                        }
+                    } else {
+                        self.keywords(m, args, env);
+                    }
+                } else {
+                    self.keywords(m, args, env);
+                }
+            }
+        }
+    }
+
+    /// Keywords with a duration's name of a call that cannot be looked into.
+    fn keywords(&mut self, m: &Arc<Module>, args: &[Arg], env: &Env) {
+        for arg in args {
+            if let ArgKind::Keyword(k) = arg.kind {
+                let name = m.name(k).to_owned();
+                if duration_name(&name).is_some() {
+                    self.timeout(m, arg.value, &name, env, repeats(&name), false);
+                }
+            }
+        }
+    }
+
+    fn deadline(&mut self, m: &Arc<Module>, e: ExprId, env: &Env) {
+        if let Some(c) = self.sem.constant(m, e, env)
+            && c.value > 0.02
+            && let Some(form) = self.form(&c, "timeout")
+        {
+            self.deadlines.push(form);
+        }
+    }
+
+    fn timeout(&mut self, m: &Arc<Module>, e: ExprId, name: &str, env: &Env, repeats: bool, whole: bool) {
+        let Some(c) = self.sem.constant(m, e, env) else { return };
+        let unit = duration_name(name).unwrap_or(1.0);
+        if c.several {
+            self.decline(format!("`{name}` takes several values in turn"));
+        }
+        if c.value <= 0.0 {
+            return;
+        }
+        if repeats && c.value * unit <= POLL_S {
+            // The product looks this often: latency, not a wait.
+            self.model.slack = self.model.slack.max(c.value * unit);
+            return;
+        }
+        if let Some(form) = self.form_in(&c, name, unit, whole) {
+            self.timeouts.push((form, repeats));
+        }
+    }
+
+    /// The durations a constructor is given, and those it takes by default.
+    fn construct(&mut self, m: &Arc<Module>, e: ExprId, class: &Def, args: &[Arg], env: &Env) {
+        match self.sem.member(class, "__init__", 0) {
+            Some(Type::Function(init)) => {
+                if let Some(f) = init.module.function(init.stmt) {
+                    self.parameters(m, e, &init.module, &f.params, 1, args, env, true);
+                }
+            }
+            // A dataclass: its annotated fields are its parameters.
+            _ if self.sem.decorated(&class.module, class.stmt, "dataclasses.dataclass") => self.keywords(m, args, env),
+            _ => self.keywords(m, args, env),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // a call and a signature, side by side
+    fn parameters(
+        &mut self,
+        m: &Arc<Module>,
+        call: ExprId,
+        home: &Arc<Module>,
+        params: &[crate::python::ast::Param],
+        skip: usize,
+        args: &[Arg],
+        env: &Env,
+        constructor: bool,
+    ) {
+        let splat = args.iter().any(|a| matches!(a.kind, ArgKind::Star | ArgKind::DoubleStar));
+        for (i, p) in params.iter().enumerate().skip(skip) {
+            let name = home.name(p.name).to_owned();
+            let Some(unit) = duration_name(&name) else { continue };
+            let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"));
+            let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
+            // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
+            let ends_early = !constructor && (name.contains("timeout") || name.contains("deadline"));
+            if let Some(arg) = m.argument(args, index, &[&name]) {
+                if ends_early {
+                    self.deadline(m, arg.value, env);
+                } else {
+                    self.timeout(m, arg.value, &name, env, repeats(&name), whole);
+                }
+                continue;
+            }
+            if ends_early {
+                continue;
+            }
+            let Some(default) = p.default else { continue };
+            let Some(c) = self.sem.constant(home, default, &Env::default()) else { continue };
+            let ExprKind::Call { args_span, .. } = m.expr(call).kind else { continue };
+            if c.value <= 0.0 || c.several {
+                continue;
+            }
+            if repeats(&name) && c.value * unit <= POLL_S {
+                self.model.slack = self.model.slack.max(c.value * unit);
+                continue;
+            }
+            let at = args_span.end.saturating_sub(1);
+            let keyword_fits = !splat && p.kind != ParamKind::PositionalOnly && m.role != Role::Product && !m.broken();
+            let before = m.source.slice(Span::new(args_span.start, at)).trim_end();
+            let separator = if args.is_empty() || before.ends_with(',') { "" } else { ", " };
+            let key = Key { file: Arc::clone(&m.file), span: Span::at(at), parameter: name.clone() };
+            let duration = Duration {
+                text: String::new(),
+                value: c.value,
+                folded: false,
+                unit,
+                whole,
+                frozen: if !keyword_fits || before.contains('#') {
+                    Some(format!("the default of `{name}` cannot be passed here"))
+                } else {
+                    None
+                },
+                wanted: false,
+                prefix: format!("{separator}{name}="),
+                source: Arc::clone(&m.source),
+                key: key.clone(),
+            };
+            let i = self.intern(key, duration);
+            self.timeouts.push((vec![(i, 1.0)], repeats(&name)));
+        }
+    }
+
+    /// `assert elapsed >= 2`, `assert m.timeout == 2.0`.
+    fn assertion(&mut self, m: &Arc<Module>, test: ExprId, env: &Env) {
+        let mut stack = vec![test];
+        while let Some(e) = stack.pop() {
+            match &m.expr(e).kind {
+                ExprKind::Compare { first, rest } => {
+                    let mut left = *first;
+                    for &(op, right) in rest {
+                        self.comparison(m, left, op, right, env);
+                        left = right;
+                    }
+                }
+                ExprKind::Bool2 { left, right, .. } => stack.extend([*left, *right]),
+                ExprKind::Not(inner) => stack.push(*inner),
+                _ => {}
+            }
+        }
+    }
+
+    fn unittest_assertion(&mut self, m: &Arc<Module>, method: &str, args: &[Arg], env: &Env) {
+        let op = match method {
+            "assertGreater" => CompareOp::Gt,
+            "assertGreaterEqual" => CompareOp::GtE,
+            "assertLess" => CompareOp::Lt,
+            "assertLessEqual" => CompareOp::LtE,
+            "assertEqual" | "assertEquals" | "assertAlmostEqual" => CompareOp::Eq,
+            _ => return,
+        };
+        if let [a, b, ..] = args {
+            self.comparison(m, a.value, op, b.value, env);
+        }
+    }
+
+    fn comparison(&mut self, m: &Arc<Module>, left: ExprId, op: CompareOp, right: ExprId, env: &Env) {
+        let (value, constant, op) = match (self.sem.constant(m, left, env), self.sem.constant(m, right, env)) {
+            (None, Some(c)) => (left, c, op),
+            (Some(c), None) => (right, c, flipped(op)),
+            _ => return,
+        };
+        let text = m.text(value).to_ascii_lowercase();
+        let difference = matches!(m.expr(value).kind, ExprKind::Binary { op: crate::python::ast::BinaryOp::Sub, .. });
+        let timed = difference
+            || [
+                "elapsed",
+                "duration",
+                "took",
+                "time()",
+                "monotonic",
+                "perf_counter",
+                "delta",
+                "seconds",
+                "runtime",
+                "end -",
+                "stop -",
+                "t1 - ",
+                "t2 - ",
+                "waited",
+            ]
+            .iter()
+            .any(|w| text.contains(w));
+        match op {
+            // A fraction may be a time even where nothing says so: it then holds the rest in place, but is not changed itself.
+            CompareOp::Gt | CompareOp::GtE | CompareOp::Lt | CompareOp::LtE
+                if constant.value > 0.0 && (timed || !constant.integer) =>
+            {
+                if let Some(form) = self.form(&constant, "elapsed") {
+                    if matches!(op, CompareOp::Gt | CompareOp::GtE) {
+                        self.lower.push((form, timed));
+                    } else {
+                        if !timed {
+                            self.freeze(&form);
+                        }
+                        self.upper.push(form);
+                    }
+                }
+            }
+            CompareOp::Eq => {
+                // A literal that repeats what was passed: `m.timeout == 2.0`.
+                let name = match m.expr(value).kind {
+                    ExprKind::Attribute { attr, .. } | ExprKind::Name(attr) => m.name(attr).to_owned(),
+                    _ => return,
+                };
+                if let (Some(unit), Some(form)) = (duration_name(name.trim_start_matches('_')), Some(&constant)) {
+                    let Some(form) = self.form_in(form, &name, unit, false) else { return };
+                    let seconds = self.seconds(&form);
+                    let twin = self
+                        .timeouts
+                        .iter()
+                        .find(|(t, _)| t.len() == 1 && (self.seconds(t) - seconds).abs() < 1e-9)
+                        .map(|(t, _)| t[0].0);
+                    match (&form[..], twin) {
+                        ([(i, _)], Some(t)) if t != *i => self.model.links.push(Link::Same(*i, t)),
+                        ([(i, _)], Some(t)) if t == *i => {}
+                        _ => {
+                            for (i, _) in form {
+                                self.model.durations[i].frozen.get_or_insert_with(|| "an assertion names its value".to_owned());
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the classes of the product wait for inside, by numbers that no argument changes.
+    fn products(&mut self) {
+        for class in self.classes.clone() {
+            let m = &class.module;
+            let body = m.stmt(class.stmt).span;
+            for (i, expr) in m.ast.exprs.iter().enumerate() {
+                let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
+                let _ = i;
+                if !body.contains(expr.span) {
+                    continue;
+                }
+                let name = match m.expr(*func).kind {
+                    ExprKind::Attribute { attr, .. } | ExprKind::Name(attr) => m.name(attr),
+                    _ => continue,
+                };
+                if !matches!(name, "sleep" | "wait" | "get" | "select" | "poll") {
+                    continue;
+                }
+                let Some(arg) =
+                    wait_argument(m, args, name).or_else(|| args.first().filter(|_| name == "sleep").map(|a| a.value))
+                else {
+                    continue;
+                };
+                if let Some(c) = self.sem.constant(m, arg, &Env::default())
+                    && c.value > 0.0
+                    && c.value < 60.0
+                    && let Some(form) = self.form(&c, name)
+                {
+                    if c.value <= POLL_S {
+                        self.model.slack = self.model.slack.max(c.value);
+                    } else {
+                        self.timeouts.push((form, false));
+                    }
+                }
+            }
+            if let Type::External(base) = self.sem.bases(&class).first().map_or(Type::Unknown, |b| match b {
+                ClassRef::External(n) => Type::External(n.clone()),
+                ClassRef::Project(_) => Type::Unknown,
+            }) && let Some((_, why)) = OUTSIDE.iter().find(|(p, _)| base.starts_with(p))
+            {
+                self.decline((*why).to_owned());
+            }
+        }
+    }
+
+    /// Ties every two durations whose order may be what the test is about.
+    fn tie(&mut self) {
+        let mut links = Vec::new();
+        let windows = self.windows();
+        let singles: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
+        let longest = windows.iter().map(|w| self.seconds(w)).fold(0.0, f64::max);
+        // What is waited out, and the bounds that elapsed time is held against. A timeout longer than all sleeps together is not
+        // waited out here, nor is a deadline that ends early, unless a longer wait shows that it does not (HAZARDS row 9): they
+        // keep their order, but nothing is gained by making them shorter.
+        let mut against: Vec<(Form, bool)> = self.timeouts.clone();
+        let mut waited = longest;
+        let mut wanted: Vec<usize> = singles.iter().chain(self.lower.iter().map(|(f, _)| f)).flatten().map(|x| x.0).collect();
+        for (form, _) in &self.timeouts {
+            if self.seconds(form) <= longest + 1e-9 {
+                wanted.extend(form.iter().map(|x| x.0));
+                waited = waited.max(self.seconds(form));
+            }
+        }
+        for bound in self.upper.iter().chain(&self.deadlines) {
+            against.push((bound.clone(), false));
+            if self.seconds(bound) < waited - 1e-9 {
+                wanted.extend(bound.iter().map(|x| x.0));
+            }
+        }
+        for i in wanted {
+            self.model.durations[i].wanted = true;
+        }
+        for (timeout, repeating) in &against {
+            let t = self.seconds(timeout);
+            for (n, window) in windows.iter().enumerate() {
+                let w = self.seconds(window);
+                let single = n < singles.len();
+                let gap = (w - t).abs();
+                // Sums that come out even, or close to it, are seldom what is waited for; single sleeps are.
+                if !single && gap < Limits::SECONDS.tolerance_min {
+                    continue;
+                }
+                if shares(timeout, window) && gap < 1e-9 {
+                    continue;
+                }
+                links.push(if w < t {
+                    Link::Order(window.clone(), timeout.clone())
+                } else {
+                    Link::Order(timeout.clone(), window.clone())
+                });
+                if *repeating && t > 0.0 && w > 2.0 * t {
+                    let k = (w / t).floor();
+                    let times = |k: f64| timeout.iter().map(|&(i, f)| (i, f * k)).collect::<Form>();
+                    if w - k * t >= Limits::SECONDS.tolerance_min {
+                        links.push(Link::Order(times(k), window.clone()));
+                    }
+                    if (k + 1.0) * t - w >= Limits::SECONDS.tolerance_min {
+                        links.push(Link::Order(window.clone(), times(k + 1.0)));
+                    }
+                }
+            }
+        }
+        // Among themselves, what the product waits for keeps its order, and a timeout its number of intervals.
+        for (i, (a, a_repeats)) in against.iter().enumerate() {
+            for (b, b_repeats) in &against[i + 1..] {
+                let (x, y) = (self.seconds(a), self.seconds(b));
+                if let ([(i, _)], [(j, _)]) = (&a[..], &b[..]) {
+                    if i == j {
+                        continue;
+                    }
+                    if (x - y).abs() < 1e-9 {
+                        links.push(Link::Same(*i, *j));
+                        continue;
+                    }
+                    if *a_repeats && !b_repeats && y > x {
+                        links.push(Link::Ratio(*j, *i));
+                        continue;
+                    }
+                    if *b_repeats && !a_repeats && x > y {
+                        links.push(Link::Ratio(*i, *j));
+                        continue;
+                    }
+                }
+                if (x - y).abs() >= Limits::SECONDS.tolerance_min {
+                    links.push(if x < y { Link::Order(a.clone(), b.clone()) } else { Link::Order(b.clone(), a.clone()) });
+                }
+            }
+        }
+        // A lower bound on elapsed time stays under what is slept, by as much as it did.
+        let total: Form = self.sleeps.values().flatten().flat_map(|(f, n)| f.iter().map(move |&(i, c)| (i, c * n))).collect();
+        for (bound, timed) in self.lower.clone() {
+            let l = self.seconds(&bound);
+            // `event.quiet_for >= 2.0` beside `Monitor(timeout=2.0)`: the same number twice.
+            let twin = self.timeouts.iter().find(|(t, _)| t.len() == 1 && (self.seconds(t) - l).abs() < 1e-9);
+            if let (Some((twin, _)), [(i, _)]) = (twin, &bound[..]) {
+                if twin[0].0 != *i {
+                    links.push(Link::Same(*i, twin[0].0));
+                }
+                continue;
+            }
+            if !timed {
+                self.freeze(&bound);
+            }
+            let candidate =
+                windows.iter().filter(|w| self.seconds(w) >= l - 1e-9).min_by(|a, b| self.seconds(a).total_cmp(&self.seconds(b)));
+            match candidate {
+                Some(w) if (self.seconds(w) - l).abs() < 1e-9 => match (&w[..], &bound[..]) {
+                    ([(i, f)], [(j, g)]) if (f - g).abs() < 1e-9 => {
+                        if i != j {
+                            links.push(Link::Same(*i, *j));
+                        }
+                    }
+                    _ if shares(w, &bound) => {}
+                    _ => self.decline("an assertion demands exactly the time that is slept".to_owned()),
+                },
+                Some(w) => links.push(Link::Order(bound.clone(), w.clone())),
+                None if self.seconds(&total) >= l => links.push(Link::Order(bound.clone(), total.clone())),
+                None => {
+                    let covered = self.timeouts.iter().map(|(f, _)| f).find(|f| self.seconds(f) >= l - 1e-9).cloned();
+                    match covered {
+                        Some(t) if (self.seconds(&t) - l).abs() >= Limits::SECONDS.tolerance_min => {
+                            links.push(Link::Order(bound.clone(), t))
+                        }
+                        Some(t) if t.len() == 1 && bound.len() == 1 => links.push(Link::Same(t[0].0, bound[0].0)),
+                        _ => self.decline("it asserts a lower bound on elapsed time that no known wait explains".to_owned()),
+                    }
+                }
+            }
+        }
+        // Sleeps of different threads keep their order: a worker that sleeps less than the main thread is done before it.
+        let by_function: Vec<Vec<Form>> = self.sleeps.values().map(|v| v.iter().map(|(f, _)| f.clone()).collect()).collect();
+        for (i, a) in by_function.iter().enumerate() {
+            for b in &by_function[i + 1..] {
+                for x in a {
+                    for y in b {
+                        let (p, q) = (self.seconds(x), self.seconds(y));
+                        if (p - q).abs() < 1e-9 {
+                            if let ([(i, f)], [(j, g)]) = (&x[..], &y[..])
+                                && i != j
+                                && (f - g).abs() < 1e-9
+                            {
+                                links.push(Link::Same(*i, *j));
+                            }
+                        } else {
+                            links.push(if p < q { Link::Order(x.clone(), y.clone()) } else { Link::Order(y.clone(), x.clone()) });
+                        }
+                    }
+                }
+            }
+        }
+        self.model.links.extend(links);
+    }
+
+    /// Sums of consecutive sleeps of one function, single ones first.
+    fn windows(&self) -> Vec<Form> {
+        let mut out: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
+        for sleeps in self.sleeps.values() {
+            // Long functions would make quadratically many; beyond a dozen sleeps only neighbours are added up.
+            let reach = if sleeps.len() > 12 { 2 } else { sleeps.len() };
+            for i in 0..sleeps.len() {
+                let mut sum: Form = Vec::new();
+                for (k, (form, n)) in sleeps[i..].iter().take(reach).enumerate() {
+                    for &(j, c) in form {
+                        match sum.iter_mut().find(|(x, _)| *x == j) {
+                            Some((_, old)) => *old += c * n,
+                            None => sum.push((j, c * n)),
+                        }
+                    }
+                    if k > 0 || *n > 1.0 {
+                        out.push(sum.clone());
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+fn shares(a: &Form, b: &Form) -> bool {
+    a.iter().any(|(i, _)| b.iter().any(|(j, _)| i == j))
+}
+
+fn flipped(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Lt => CompareOp::Gt,
+        CompareOp::LtE => CompareOp::GtE,
+        CompareOp::Gt => CompareOp::Lt,
+        CompareOp::GtE => CompareOp::LtE,
+        other => other,
+    }
+}
+
+/// The timeout of a waiting call, by its usual position.
+fn wait_argument(m: &Module, args: &[Arg], method: &str) -> Option<ExprId> {
+    let index = match method {
+        "wait" | "join" | "result" | "select" | "poll" | "timeout" | "fail_after" | "move_on_after" => Some(0),
+        "wait_for" | "get" | "acquire" => Some(1),
+        "put" => Some(2),
+        _ => None,
+    };
+    m.argument(args, index, &["timeout"]).map(|a| a.value)
+}
+
+/// The durations of a whole run, joined where tests share a literal.
+#[derive(Default)]
+pub struct Groups {
+    durations: Vec<Duration>,
+    index: HashMap<Key, usize>,
+    parent: Vec<usize>,
+    links: Vec<(Link, f64)>,
+    declined: HashMap<usize, String>,
+    tests: HashMap<usize, Vec<String>>,
+}
+
+/// What a group's solution does to one duration.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The whole group's edits.
+    pub edits: Vec<Edit>,
+    /// Identifies the group.
+    pub group: String,
+    /// Seconds of each duration before and after.
+    pub values: Vec<(Key, f64, f64)>,
+    /// Number of tests it reaches.
+    pub tests: usize,
+}
+
+impl Groups {
+    /// Adds the durations of one test.
+    pub fn add(&mut self, model: Model) {
+        let mut map = Vec::with_capacity(model.durations.len());
+        for d in model.durations {
+            let i = match self.index.get(&d.key) {
+                Some(&i) => {
+                    let known = &mut self.durations[i];
+                    known.whole |= d.whole;
+                    known.wanted |= d.wanted;
+                    if known.frozen.is_none() {
+                        known.frozen = d.frozen;
+                    }
+                    if (known.unit - d.unit).abs() > 1e-12 {
+                        known.frozen.get_or_insert_with(|| "it is used in two units".to_owned());
+                    }
+                    i
+                }
+                None => {
+                    self.parent.push(self.durations.len());
+                    self.index.insert(d.key.clone(), self.durations.len());
+                    self.durations.push(d);
+                    self.durations.len() - 1
+                }
+            };
+            map.push(i);
+        }
+        for w in map.windows(2) {
+            // Product constants tie nothing together across tests: they cannot move.
+            self.join(w[0], w[1]);
+        }
+        let Some(&first) = map.first() else { return };
+        self.tests.entry(first).or_default().push(model.test);
+        if let Some(why) = model.declined {
+            self.declined.entry(first).or_insert(why);
+        }
+        let form = |f: Form| f.into_iter().map(|(i, c)| (map[i], c)).collect::<Form>();
+        for link in model.links {
+            let link = match link {
+                Link::Order(a, b) => Link::Order(form(a), form(b)),
+                Link::Same(a, b) => Link::Same(map[a], map[b]),
+                Link::Ratio(a, b) => Link::Ratio(map[a], map[b]),
+            };
+            self.links.push((link, model.slack));
+        }
+    }
+
+    fn root(&self, mut i: usize) -> usize {
+        while self.parent[i] != i {
+            i = self.parent[i];
+        }
+        i
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let fixed = |d: &Duration| d.frozen.as_deref().is_some_and(|f| f.ends_with("product code"));
+        if fixed(&self.durations[a]) || fixed(&self.durations[b]) {
+            // Still one test's group: join through an editable neighbour below.
+        }
+        let (a, b) = (self.root(a), self.root(b));
+        if a != b {
+            self.parent[a.max(b)] = a.min(b);
+        }
+    }
+
+    /// Solves every group. The answer for a duration: what its group becomes, or why it stays as it is.
+    #[must_use]
+    pub fn solve(self, fix: &FixSettings) -> HashMap<Key, Result<Arc<Planned>, String>> {
+        let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
+        for i in 0..self.durations.len() {
+            members.entry(self.root(i)).or_default().push(i);
+        }
+        let mut links: HashMap<usize, Vec<&(Link, f64)>> = HashMap::new();
+        for link in &self.links {
+            let at = match &link.0 {
+                Link::Order(a, _) => a.first().map(|x| x.0),
+                Link::Same(a, _) | Link::Ratio(a, _) => Some(*a),
+            };
+            if let Some(at) = at {
+                links.entry(self.root(at)).or_default().push(link);
+            }
+        }
+        let mut declined: HashMap<usize, &String> = HashMap::new();
+        for (i, why) in &self.declined {
+            declined.entry(self.root(*i)).or_insert(why);
+        }
+        let mut tests: HashMap<usize, usize> = HashMap::new();
+        for (i, names) in &self.tests {
+            *tests.entry(self.root(*i)).or_default() += names.len();
+        }
+        let mut out = HashMap::new();
+        for (root, group) in &members {
+            let answer = match declined.get(root) {
+                Some(why) => Err((*why).clone()),
+                None => self.solve_group(
+                    group,
+                    links.get(root).map_or(&[], Vec::as_slice),
+                    fix,
+                    tests.get(root).copied().unwrap_or(0),
+                ),
+            };
+            let answer = answer.map(Arc::new);
+            for &i in group {
+                out.insert(self.durations[i].key.clone(), answer.clone());
+            }
+        }
+        out
+    }
+
+    fn solve_group(&self, group: &[usize], links: &[&(Link, f64)], fix: &FixSettings, tests: usize) -> Result<Planned, String> {
+        let at: HashMap<usize, usize> = group.iter().enumerate().map(|(n, &i)| (i, n)).collect();
+        let limits = Limits { margin: fix.margin, ..Limits::SECONDS };
+        let quantities: Vec<Quantity> = group
+            .iter()
+            .map(|&i| {
+                let d = &self.durations[i];
+                let seconds = d.value * d.unit;
+                let mut q = Quantity { floor: fix.floor, start: fix.floor, ..Quantity::seconds(seconds) };
+                if d.whole {
+                    q = Quantity { floor: d.unit, start: d.unit, unit: d.unit, ..q };
+                }
+                // A wait under the floor is as short as it gets, and one nobody sits through is not waited out.
+                if d.frozen.is_some() || !d.wanted || seconds <= fix.floor + 1e-9 || seconds >= FOREVER {
+                    q = q.fixed();
+                }
+                q
+            })
+            .collect();
+        let form = |f: &Form| f.iter().map(|(i, c)| (at[i], *c)).collect::<Vec<_>>();
+        let ties: Vec<Tie> = links
+            .iter()
+            .filter_map(|(link, slack)| match link {
+                Link::Order(a, b) => {
+                    cancelled(form(a), form(b)).map(|(smaller, larger)| Tie::Order { smaller, larger, slack: *slack })
+                }
+                Link::Same(a, b) => Some(Tie::Same { a: at[a], b: at[b] }),
+                Link::Ratio(a, b) => Some(Tie::Ratio { a: at[a], b: at[b] }),
+            })
+            .collect();
+        let solution = solve(&quantities, &ties, &limits).map_err(|d| d.to_string())?;
+        let mut edits = Vec::new();
+        let mut values = Vec::new();
+        for (n, &i) in group.iter().enumerate() {
+            let d = &self.durations[i];
+            let (old, new) = (quantities[n].value, solution[n]);
+            values.push((d.key.clone(), old, new));
+            if (old - new).abs() < 1e-9 {
+                continue;
+            }
+            let literal = new / d.unit;
+            let content = if d.text.is_empty() {
+                Some(format!("{}{}", d.prefix, if d.whole { format!("{literal:.0}") } else { write_seconds(literal) }))
+            } else if d.folded {
+                format_like(&d.text, literal)
+            } else {
+                rewrite_number(&d.text, d.value, literal)
+            };
+            match content {
+                Some(content) => edits.push(Edit::replace(&d.key.file, d.key.span, content)),
+                None => return Err(format!("`{}` cannot be written as {} s", d.text, write_seconds(new))),
+            }
+        }
+        edits.sort();
+        let name = group.iter().map(|&i| &self.durations[i].key).min();
+        let group = name.map_or_else(String::new, |k| {
+            format!(
+                "seconds:{}:{}",
+                k.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+                k.span.start
+            )
+        });
+        Ok(Planned { edits, group, values, tests })
+    }
+}
+
+/// A sleep nobody would sit through is ended by something else (a kill, a cancel, a stop) and stays for ever (HAZARDS row 34).
+pub const FOREVER: f64 = 60.0;
+
+/// Both sides of an order without what they share and without negative terms (`SETTLE - FIRST_HALF`), which move to the other side;
+/// `None` when nothing is left to compare.
+fn cancelled(mut smaller: Vec<(usize, f64)>, mut larger: Vec<(usize, f64)>) -> Option<(Vec<(usize, f64)>, Vec<(usize, f64)>)> {
+    let negative = |side: &mut Vec<(usize, f64)>| {
+        let moved: Vec<(usize, f64)> = side.iter().filter(|(_, c)| *c < 0.0).map(|&(i, c)| (i, -c)).collect();
+        side.retain(|(_, c)| *c >= 0.0);
+        moved
+    };
+    let (from_smaller, from_larger) = (negative(&mut smaller), negative(&mut larger));
+    smaller.extend(from_larger);
+    larger.extend(from_smaller);
+    for side in [&mut smaller, &mut larger] {
+        side.sort_by_key(|(i, _)| *i);
+        side.dedup_by(|b, a| {
+            a.0 == b.0 && {
+                a.1 += b.1;
+                true
+            }
+        });
+    }
+    for (i, c) in &mut larger {
+        if let Some((_, s)) = smaller.iter_mut().find(|(j, _)| j == i) {
+            let common = c.min(*s);
+            *c -= common;
+            *s -= common;
+        }
+    }
+    smaller.retain(|(_, c)| *c > 1e-9);
+    larger.retain(|(_, c)| *c > 1e-9);
+    // Nothing against something positive always holds.
+    (!smaller.is_empty() && !larger.is_empty()).then_some((smaller, larger))
+}

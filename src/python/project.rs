@@ -1,0 +1,385 @@
+//! The modules of a project: read, parsed and lowered on demand, each once.
+//!
+//! A [`Module`] depends on nothing but its own text, so loading can happen from any thread in any order; everything
+//! that crosses modules (types, values, costs) is asked later, of [`super::semantics`].
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::ast::{Arg, Ast, Expr, ExprId, ExprKind, Function, Stmt, StmtId, StmtKind, Symbol};
+use super::lower;
+use super::scope::Scopes;
+use crate::discover::{Role, Suite};
+use crate::query::{Mask, Match, Queries, QueryError};
+use crate::source::SourceFile;
+
+/// A parsed file.
+pub struct Module {
+    /// Its text.
+    pub source: Arc<SourceFile>,
+    /// Its path, shared with findings and edits.
+    pub file: Arc<PathBuf>,
+    /// Its syntax.
+    pub ast: Ast,
+    /// Its names.
+    pub scopes: Scopes,
+    /// What the queries matched, predicates not asked yet.
+    pub matches: Vec<Match>,
+    /// What it is to the suite. A module that was loaded because something imports it is [`Role::Product`] unless the walk
+    /// found it among the tests.
+    pub role: Role,
+    /// `x.append(y)`, `x[k] = y`, `self.x = y` by name, for the types of containers and attributes.
+    writes: OnceLock<HashMap<Symbol, Vec<Write>>>,
+    /// Calls by the last name of what is called.
+    calls: OnceLock<HashMap<Symbol, Vec<ExprId>>>,
+    /// Symbols by text.
+    symbols: HashMap<String, Symbol>,
+}
+
+/// A write through a name or attribute: what reaches a container or an instance other than by plain assignment.
+#[derive(Debug, Clone, Copy)]
+pub struct Write {
+    /// `x` in `x.append(y)`, `self` in `self.x = y`.
+    pub receiver: ExprId,
+    /// What is written.
+    pub value: ExprId,
+    /// How.
+    pub kind: WriteKind,
+}
+
+/// How a [`Write`] writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteKind {
+    /// `x.append(value)`, `x.add(value)`, `x.insert(i, value)`, `x.put(value)`
+    Element,
+    /// `x.extend(value)`, `x += value`
+    Elements,
+    /// `x[key] = value`
+    Item,
+    /// `receiver.x = value`
+    Attribute,
+}
+
+impl PartialEq for Module {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Module({})", self.file.display())
+    }
+}
+
+impl Module {
+    /// Parses and matches a file.
+    ///
+    /// # Errors
+    /// When a project's own query does not compile.
+    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries, mask: Mask) -> Result<Self, QueryError> {
+        let file = Arc::new(source.path.clone());
+        let (ast, matches) = match lower::parse(source.text()) {
+            Some(tree) => {
+                let ast = lower::lower(&tree, source.text());
+                let matches = if mask.is_empty() { Vec::new() } else { queries.compiled(mask)?.run(&tree, &ast, source.text()) };
+                (ast, matches)
+            }
+            None => (Ast::default(), Vec::new()),
+        };
+        let scopes = Scopes::build(&ast);
+        let symbols =
+            ast.names.iter().enumerate().map(|(i, n)| (n.clone(), Symbol(u32::try_from(i).unwrap_or(u32::MAX)))).collect();
+        Ok(Self { source, file, ast, scopes, matches, role, writes: OnceLock::new(), calls: OnceLock::new(), symbols })
+    }
+
+    /// The symbol of a name, if the file mentions it.
+    #[must_use]
+    pub fn symbol(&self, name: &str) -> Option<Symbol> {
+        self.symbols.get(name).copied()
+    }
+
+    /// An expression.
+    #[must_use]
+    pub fn expr(&self, id: ExprId) -> &Expr {
+        self.ast.expr(id)
+    }
+
+    /// A statement.
+    #[must_use]
+    pub fn stmt(&self, id: StmtId) -> &Stmt {
+        self.ast.stmt(id)
+    }
+
+    /// Text of a symbol.
+    #[must_use]
+    pub fn name(&self, symbol: Symbol) -> &str {
+        self.ast.name(symbol)
+    }
+
+    /// Source text of an expression.
+    #[must_use]
+    pub fn text(&self, id: ExprId) -> &str {
+        self.source.slice(self.expr(id).span)
+    }
+
+    /// The function a `def` statement defines.
+    #[must_use]
+    pub fn function(&self, id: StmtId) -> Option<&Function> {
+        match &self.stmt(id).kind {
+            StmtKind::Function(f) => Some(f),
+            _ => None,
+        }
+    }
+
+    /// The class a `class` statement defines.
+    #[must_use]
+    pub fn class(&self, id: StmtId) -> Option<&super::ast::Class> {
+        match &self.stmt(id).kind {
+            StmtKind::Class(c) => Some(c),
+            _ => None,
+        }
+    }
+
+    /// The argument passed for a parameter, by position or keyword. `None` when absent, and when a splat makes it unknowable.
+    #[must_use]
+    pub fn argument<'a>(&self, args: &'a [Arg], index: Option<usize>, keywords: &[&str]) -> Option<&'a Arg> {
+        use super::ast::ArgKind;
+        let keyword = args.iter().find(|a| matches!(a.kind, ArgKind::Keyword(k) if keywords.contains(&self.name(k))));
+        if keyword.is_some() {
+            return keyword;
+        }
+        let index = index?;
+        let leading = args.iter().take_while(|a| a.kind == ArgKind::Positional).count();
+        if index < leading { args.iter().filter(|a| a.kind == ArgKind::Positional).nth(index) } else { None }
+    }
+
+    /// Whether the file may define a fixture under another name: `@pytest.fixture(name="…")`.
+    #[must_use]
+    pub fn text_mentions_name_keyword(&self) -> bool {
+        self.source.text().contains("name=")
+    }
+
+    /// Whether the text could not be parsed as a whole; such a file is not fixed.
+    #[must_use]
+    pub fn broken(&self) -> bool {
+        !self.ast.errors.is_empty()
+    }
+
+    /// Calls of something named so: `name(…)`, `x.name(…)`.
+    #[must_use]
+    pub fn calls(&self, name: Symbol) -> &[ExprId] {
+        let calls = self.calls.get_or_init(|| {
+            let mut out: HashMap<Symbol, Vec<ExprId>> = HashMap::new();
+            for (i, expr) in self.ast.exprs.iter().enumerate() {
+                let ExprKind::Call { func, .. } = expr.kind else { continue };
+                if let ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } = self.expr(func).kind {
+                    out.entry(n).or_default().push(ExprId(u32::try_from(i).unwrap_or(u32::MAX)));
+                }
+            }
+            out
+        });
+        calls.get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Writes through the name or attribute `name`.
+    #[must_use]
+    pub fn writes(&self, name: Symbol) -> &[Write] {
+        self.writes.get_or_init(|| self.collect_writes()).get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    fn collect_writes(&self) -> HashMap<Symbol, Vec<Write>> {
+        let mut out: HashMap<Symbol, Vec<Write>> = HashMap::new();
+        // `x` of `x`, `self.x`, `obj.attr.x`: the last name says which container is meant.
+        let container = |e: ExprId| match self.expr(e).kind {
+            ExprKind::Name(n) => Some(n),
+            ExprKind::Attribute { attr, .. } => Some(attr),
+            _ => None,
+        };
+        for expr in &self.ast.exprs {
+            let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
+            let ExprKind::Attribute { value, attr, .. } = self.expr(*func).kind else { continue };
+            let (kind, index) = match self.name(attr) {
+                "append" | "add" | "appendleft" => (WriteKind::Element, 0),
+                "insert" => (WriteKind::Element, 1),
+                "extend" | "update" => (WriteKind::Elements, 0),
+                _ => continue,
+            };
+            if let (Some(name), Some(arg)) = (container(value), args.get(index)) {
+                out.entry(name).or_default().push(Write { receiver: value, value: arg.value, kind });
+            }
+        }
+        for stmt in &self.ast.stmts {
+            match &stmt.kind {
+                StmtKind::Assign { targets, value: Some(value), .. } => {
+                    for &target in targets {
+                        match self.expr(target).kind {
+                            ExprKind::Subscript { value: object, .. } => {
+                                if let Some(name) = container(object) {
+                                    out.entry(name).or_default().push(Write {
+                                        receiver: object,
+                                        value: *value,
+                                        kind: WriteKind::Item,
+                                    });
+                                }
+                            }
+                            ExprKind::Attribute { value: object, attr, .. } => {
+                                out.entry(attr).or_default().push(Write {
+                                    receiver: object,
+                                    value: *value,
+                                    kind: WriteKind::Attribute,
+                                });
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+                StmtKind::AugAssign { target, value, .. } => {
+                    if let Some(name) = container(*target) {
+                        out.entry(name).or_default().push(Write { receiver: *target, value: *value, kind: WriteKind::Elements });
+                    }
+                }
+                StmtKind::With { items, .. } => {
+                    for &(context, target) in items {
+                        if let Some(target) = target
+                            && let ExprKind::Attribute { value: object, attr, .. } = self.expr(target).kind
+                        {
+                            out.entry(attr).or_default().push(Write {
+                                receiver: object,
+                                value: context,
+                                kind: WriteKind::Attribute,
+                            });
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        out
+    }
+}
+
+type Slot = Arc<OnceLock<Option<Arc<Module>>>>;
+
+/// Everything the analysis of one run shares between threads.
+pub struct Project {
+    /// The compiled queries.
+    pub queries: Queries,
+    /// Queries that every test file is matched against.
+    mask: Mask,
+    /// Files as they would be after fixes of earlier rounds.
+    overlay: HashMap<PathBuf, Arc<SourceFile>>,
+    /// Files the walk found, with what they are.
+    roles: HashMap<PathBuf, Role>,
+    modules: Mutex<HashMap<PathBuf, Slot>>,
+    found: Mutex<HashMap<(PathBuf, String), Option<PathBuf>>>,
+}
+
+impl Project {
+    /// A project over the files that the walk found.
+    #[must_use]
+    pub fn new(queries: Queries, roles: HashMap<PathBuf, Role>) -> Self {
+        Self {
+            queries,
+            mask: Mask::NONE,
+            overlay: HashMap::new(),
+            roles,
+            modules: Mutex::new(HashMap::new()),
+            found: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The same project seen after some files changed: nothing of the old modules is kept.
+    pub fn overlay(&mut self, files: impl IntoIterator<Item = Arc<SourceFile>>) {
+        for file in files {
+            self.overlay.insert(file.path.clone(), file);
+        }
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Sets the queries that modules are matched against: the union of what the run's files trigger.
+    pub fn set_mask(&mut self, mask: Mask) {
+        self.mask = mask;
+    }
+
+    /// The queries that modules are matched against.
+    #[must_use]
+    pub fn mask(&self) -> Mask {
+        self.mask
+    }
+
+    /// What a file is to its suite.
+    #[must_use]
+    pub fn role(&self, path: &Path) -> Role {
+        self.roles.get(path).copied().unwrap_or(Role::Product)
+    }
+
+    /// A file's current text.
+    ///
+    /// # Errors
+    /// As [`SourceFile::read`].
+    pub fn source(&self, path: &Path) -> Result<Arc<SourceFile>, crate::source::SourceError> {
+        match self.overlay.get(path) {
+            Some(file) => Ok(Arc::clone(file)),
+            None => SourceFile::read(path).map(Arc::new),
+        }
+    }
+
+    /// A module that something imports, parsed once and kept.
+    #[must_use]
+    pub fn load(&self, path: &Path) -> Option<Arc<Module>> {
+        let slot = {
+            let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(modules.entry(path.to_path_buf()).or_default())
+        };
+        slot.get_or_init(|| {
+            let source = self.source(path).ok()?;
+            let mask = self.queries.triggered(source.text()).union(self.mask);
+            Module::new(source, self.role(path), &self.queries, mask).ok().map(Arc::new)
+        })
+        .clone()
+    }
+
+    /// Whether a file exists, on disk or among the changed ones.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        self.roles.contains_key(path) || self.overlay.contains_key(path) || path.is_file()
+    }
+
+    /// Where a dotted module name is, looking in `roots` as `sys.path` would.
+    #[must_use]
+    pub fn find(&self, roots: &[PathBuf], dotted: &str) -> Option<PathBuf> {
+        let top = dotted.split('.').next().unwrap_or(dotted);
+        if super::stdlib::is_module(top) {
+            return None;
+        }
+        roots.iter().find_map(|root| {
+            let key = (root.clone(), dotted.to_owned());
+            if let Some(known) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+                return known.clone();
+            }
+            let base = dotted.split('.').fold(root.clone(), |p, part| p.join(part));
+            let file = base.with_extension("py");
+            // `with_extension` would cut `a.b`, but no part of a dotted name holds a dot.
+            let found = if file.is_file() {
+                Some(file)
+            } else {
+                let package = base.join("__init__.py");
+                // A namespace package has no file of its own; its submodules are found by their full names.
+                package.is_file().then_some(package)
+            };
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
+            found
+        })
+    }
+}
+
+/// A file under judgement and the suite it belongs to.
+#[derive(Clone)]
+pub struct Place {
+    /// The module.
+    pub module: Arc<Module>,
+    /// Its suite.
+    pub suite: Arc<Suite>,
+}

@@ -1,0 +1,289 @@
+//! # join-without-timeout
+//!
+//! `.join()` without a timeout on a thread, process or timer.
+//!
+//! ## Why is this bad?
+//! If the thread never ends, neither does the test: the run hangs until somebody kills it, and nothing says which test it was.
+//!
+//! ## Example
+//! ```python
+//! thread.join()
+//! ```
+//!
+//! Use instead:
+//! ```python
+//! thread.join(timeout=5.0)
+//! assert not thread.is_alive()
+//! ```
+//!
+//! ## Fix
+//! `Thread.join(timeout)` returns silently when time is up, so the timeout alone would turn a hang into a pass. The fix adds the
+//! assertion as well. It is *safe* when the receiver is proven to be a thread, process or timer, and the longest wait of the worker
+//! that is known statically is at most half of the timeout (else the timeout becomes four times that wait). It is *unsafe* when
+//! the worker's body cannot be seen, when the join stands in a worker thread itself (where an assertion would be swallowed), or where no
+//! statement fits beside it.
+
+use std::sync::Arc;
+
+use super::context::{Context, Draft};
+use super::{Code, Rule};
+use crate::discover::Role;
+use crate::edit::{Applicability, Edit, Fix};
+use crate::plan::number::write_seconds;
+use crate::python::ast::{ArgKind, Clause, ExprId, ExprKind, StmtId, StmtKind};
+use crate::python::cost::{Site, cost};
+use crate::python::project::Module;
+use crate::python::semantics::{ClassRef, Def, Type};
+use crate::query::SiteKind;
+use crate::source::Span;
+
+pub(super) static RULE: Rule = Rule {
+    code: Code::new("join-without-timeout"),
+    title: "Join that can hang for ever",
+    source: include_str!("join_without_timeout.rs"),
+    default: true,
+    judge: Some(judge),
+};
+
+fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
+    for site in cx.of_kind(SiteKind::Join) {
+        let m = &site.module;
+        let ExprKind::Call { args, args_span, .. } = &m.expr(site.expr).kind else { continue };
+        let bare = match args.as_slice() {
+            [] => true,
+            [one] => {
+                matches!(one.kind, ArgKind::Positional | ArgKind::Keyword(_)) && matches!(m.expr(one.value).kind, ExprKind::None)
+            }
+            _ => false,
+        };
+        if !bare {
+            continue;
+        }
+        let receiver = site.receiver.map_or("the thread", |r| m.text(r));
+        let what = site.receiver.map_or("thread", |r| kind_of(cx, m, r));
+        let mut finding = cx.finding(
+            &RULE.code,
+            m,
+            m.expr(site.expr).span,
+            format!(
+                "`{}` waits for a {what} without a timeout: if it never ends, neither does the test",
+                excerpt(&format!("{receiver}.join()"))
+            ),
+        );
+        finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
+        match fix(cx, site, *args_span) {
+            Ok(fix) => finding.fix = Some(fix),
+            Err(why) => finding.declined = Some(why),
+        }
+        out.push(Draft { finding, durations: Vec::new() });
+    }
+}
+
+/// First line of a receiver, so that a message stays one sentence.
+fn excerpt(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() > 50 { format!("{}…", line.chars().take(49).collect::<String>()) } else { line.to_owned() }
+}
+
+fn kind_of(cx: &Context<'_>, m: &Arc<Module>, receiver: ExprId) -> &'static str {
+    let t = cx.sem.type_of(m, receiver);
+    if cx.sem.instance_of(&t, &["multiprocessing.process.BaseProcess".to_owned()]) { "process" } else { "thread" }
+}
+
+fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
+    let m = &site.module;
+    if m.role == Role::Product {
+        return Err("it is product code".to_owned());
+    }
+    if m.broken() {
+        return Err("the file could not be parsed as a whole".to_owned());
+    }
+    let Some(receiver) = site.receiver else { return Err("its receiver is not known".to_owned()) };
+    if m.source.slice(args_span).contains('#') {
+        return Err("a comment stands between its parentheses".to_owned());
+    }
+    let workers = workers(cx, site);
+    let default = cx.settings.fix.join_timeout;
+    let timeout = match workers {
+        Some(longest) if longest * 2.0 > default => (longest * 4.0).ceil(),
+        _ => default,
+    };
+    let mut edits = vec![Edit::replace(&m.file, args_span, format!("(timeout={})", write_seconds(timeout)))];
+    let group =
+        format!("join:{}:{}", m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), args_span.start);
+    let message = format!("Add `timeout={}` and an assertion that it ended", write_seconds(timeout));
+    if runs_in_a_worker(cx, m, m.expr(site.expr).stmt) {
+        let message = format!("Add `timeout={}`", write_seconds(timeout));
+        return Ok(Fix::new(Applicability::Unsafe, message, edits, group)
+            .because("it stands in a worker thread, where an assertion that the joined one ended would be swallowed"));
+    }
+    match assertion(cx, m, site, receiver) {
+        Ok(edit) => edits.push(edit),
+        Err(why) => return Err(why),
+    }
+    let fix = Fix::new(Applicability::Safe, message, edits, group);
+    Ok(match workers {
+        Some(longest) if longest >= crate::plan::durations::FOREVER => Fix { applicability: Applicability::Unsafe, ..fix }
+            .because(format!("the worker sleeps {} s unless something ends it", write_seconds(longest))),
+        Some(_) => fix,
+        None => Fix { applicability: Applicability::Unsafe, ..fix }
+            .because(format!("the worker's body is not seen here; it may rightly run longer than {} s", write_seconds(timeout))),
+    })
+}
+
+/// The edit that adds the liveness assertion beside the join.
+fn assertion(cx: &Context<'_>, m: &Arc<Module>, site: &Site, receiver: ExprId) -> Result<Edit, String> {
+    let stmt = m.expr(site.expr).stmt;
+    let StmtKind::Expr(whole) = m.stmt(stmt).kind else {
+        return Err("its result is used, so there is no place for the assertion that it ended".to_owned());
+    };
+    let (test, bound) = if whole == site.expr {
+        (format!("not {}.is_alive()", m.text(receiver)), Vec::new())
+    } else if let ExprKind::Comprehension { element, value: None, clauses, .. } = &m.expr(whole).kind {
+        // [t.join() for t in threads]: all of them, asked the same way.
+        if *element != site.expr {
+            return Err("the join is only a part of what is built here".to_owned());
+        }
+        let (Some(Clause::For { target, .. }), false) = (clauses.first(), clauses.is_empty()) else {
+            return Err("the join is only a part of what is built here".to_owned());
+        };
+        let from = m.expr(*target).span.start;
+        let end = m.expr(whole).span.end.saturating_sub(1);
+        let clauses_text = m.source.slice(Span::new(from, end)).trim_end();
+        if clauses_text.contains(['#', '\n']) {
+            return Err("the comprehension is spread over lines".to_owned());
+        }
+        let iterables: Vec<ExprId> = clauses
+            .iter()
+            .filter_map(|c| match c {
+                Clause::For { iter, .. } => Some(*iter),
+                Clause::If(_) => None,
+            })
+            .collect();
+        (format!("not any({}.is_alive() for {clauses_text})", m.text(receiver)), iterables)
+    } else {
+        return Err("its result is used, so there is no place for the assertion that it ended".to_owned());
+    };
+    let repeatable = |e: ExprId| pure(m, e);
+    if !(if bound.is_empty() { repeatable(receiver) } else { bound.iter().all(|&e| repeatable(e)) }) {
+        return Err("naming the thread a second time would run code a second time; give it a name first".to_owned());
+    }
+    let _ = cx;
+    let span = m.stmt(stmt).span;
+    let source = &m.source;
+    let line_start = source.line_span(source.line_of(span.start)).start;
+    let line_end = source.line_span(source.line_of(span.end));
+    let alone = source.slice(Span::new(line_start, span.start)).trim().is_empty();
+    let rest = source.slice(Span::new(span.end, line_end.end)).trim_start();
+    if alone && (rest.is_empty() || rest.starts_with('#')) {
+        let indent = source.indent_at(span.start);
+        Ok(Edit::insert(&m.file, line_end.end, format!("{}{indent}assert {test}", source.newline().as_str())))
+    } else {
+        Ok(Edit::insert(&m.file, span.end, format!("; assert {test}")))
+    }
+}
+
+/// Whether an expression can be evaluated twice with the same result and no effect: names, attributes, constant subscripts.
+fn pure(m: &Module, e: ExprId) -> bool {
+    match &m.expr(e).kind {
+        ExprKind::Name(_) | ExprKind::Int(_) | ExprKind::Str { .. } => true,
+        ExprKind::Attribute { value, .. } => pure(m, *value),
+        ExprKind::Unary { operand, .. } => pure(m, *operand),
+        ExprKind::Subscript { value, index } => pure(m, *value) && pure(m, *index),
+        ExprKind::Slice(parts) | ExprKind::Tuple(parts) | ExprKind::List(parts) => parts.iter().all(|&p| pure(m, p)),
+        // `.values()` and `.items()` of a dict, `zip`, `enumerate` give a fresh iterator each time.
+        ExprKind::Call { func, args, .. } => {
+            let name = match m.expr(*func).kind {
+                ExprKind::Name(n) => m.name(n),
+                ExprKind::Attribute { attr, value, .. } if pure(m, value) => m.name(attr),
+                _ => return false,
+            };
+            matches!(name, "values" | "items" | "keys" | "enumerate" | "zip" | "reversed" | "list" | "sorted" | "range" | "len")
+                && args.iter().all(|a| pure(m, a.value))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a statement belongs to a function that some thread runs.
+fn runs_in_a_worker(cx: &Context<'_>, m: &Arc<Module>, stmt: StmtId) -> bool {
+    let mut function = m.scopes.function_around(stmt);
+    while let Some(def) = function {
+        if targets(cx, m).iter().any(|t| *t == def) {
+            return true;
+        }
+        if let Some(class) = m.scopes.class_of(def)
+            && m.function(def).is_some_and(|f| m.name(f.name) == "run")
+            && cx.sem.is_thread_class(&ClassRef::Project(Def { module: Arc::clone(m), stmt: class }))
+        {
+            return true;
+        }
+        function = m.scopes.function_around(def);
+    }
+    false
+}
+
+/// Functions of a module that are handed to a thread, process or pool as its work.
+fn targets(cx: &Context<'_>, m: &Arc<Module>) -> Vec<StmtId> {
+    let mut out = Vec::new();
+    for site in cx.sem.sites(cx.counter, m).values().flatten().filter(|s| s.kind == SiteKind::Thread) {
+        if let Some(Type::Function(def)) = target(cx, m, site)
+            && Arc::ptr_eq(&def.module, m)
+        {
+            out.push(def.stmt);
+        }
+    }
+    out
+}
+
+/// What a thread is told to run, if its constructor says.
+fn target(cx: &Context<'_>, m: &Arc<Module>, site: &Site) -> Option<Type> {
+    let ExprKind::Call { args, .. } = &m.expr(site.expr).kind else { return None };
+    let arg = m.argument(args, Some(1), &["target", "function"])?;
+    Some(cx.sem.type_of(m, arg.value))
+}
+
+/// The longest that the workers this join may wait for are known to wait, in seconds; `None` when one of them cannot be seen.
+///
+/// All threads constructed in the same function (or, for a join of something kept elsewhere, in the same file) are taken: which of
+/// them this one is does not matter for an upper bound.
+fn workers(cx: &Context<'_>, site: &Site) -> Option<f64> {
+    let m = &site.module;
+    let home = m.scopes.function_around(m.expr(site.expr).stmt);
+    let sites = cx.sem.sites(cx.counter, m);
+    let threads: Vec<_> = sites.values().flatten().filter(|s| s.kind == SiteKind::Thread).collect();
+    let local: Vec<_> = threads.iter().filter(|s| m.scopes.function_around(m.expr(s.expr).stmt) == home).collect();
+    let chosen: Vec<_> = if local.is_empty() { threads.iter().collect() } else { local };
+    if chosen.is_empty() {
+        return None;
+    }
+    let mut longest: f64 = 0.0;
+    for thread in chosen {
+        let def = match target(cx, m, thread) {
+            Some(Type::Function(def)) => def,
+            // Thread(target=time.sleep, args=(1,)): a sleep site of its own.
+            Some(Type::External(name)) if name.ends_with(".sleep") => {
+                let slept = sites.get(&thread.expr).into_iter().flatten().find(|s| s.kind == SiteKind::Sleep)?;
+                longest = longest.max(cx.worst(slept)?.1.value);
+                continue;
+            }
+            Some(_) => return None,
+            None => match cx.sem.type_of(m, thread.expr) {
+                Type::Instance(ClassRef::Project(class)) => match cx.sem.member(&class, "run", 0) {
+                    Some(Type::Function(def)) => def,
+                    _ => return None,
+                },
+                _ => return None,
+            },
+        };
+        if def.module.role == Role::Product {
+            return None;
+        }
+        let uses = cx.sem.body_uses(cx.counter, &def);
+        if uses.iter().any(|u| u.site.kind == SiteKind::Sleep && u.amount.is_none() && u.times > 0.0) {
+            return None;
+        }
+        longest = longest.max(cost(&uses).sleep_s + cx.sem.known_waits(&def));
+    }
+    Some(longest)
+}

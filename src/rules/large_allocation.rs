@@ -1,0 +1,79 @@
+//! # large-allocation
+//!
+//! A string, bytes, list or array larger than the budget.
+//!
+//! ## Why is this bad?
+//! Memory under WSL2 is shared with Windows; a few hundred tests that each build 100,000 characters show in the machine, and no bug
+//! needs that much: what breaks at 100,000 characters breaks at 20,000.
+//!
+//! ## Example
+//! ```python
+//! response = "x" * 100_000
+//! assert validate(response).length == 100_000
+//! ```
+//!
+//! Use instead:
+//! ```python
+//! response = "x" * 20_000
+//! assert validate(response).length == 20_000
+//! ```
+//!
+//! ## Fix
+//! The size shrinks to the budget, with the assertions that hold the same number. A limit of the product that the size exceeds is still
+//! exceeded. *Unsafe*: the size may be the point. Declined when some number nearby may depend on it in a way that cannot be seen.
+
+use super::context::{Context, Draft};
+use super::{Code, Rule};
+use crate::edit::{Applicability, Fix};
+use crate::finding::Cost;
+use crate::plan::counts::Dimension;
+use crate::query::SiteKind;
+
+pub(super) static RULE: Rule = Rule {
+    code: Code::new("large-allocation"),
+    title: "Allocation over the budget",
+    source: include_str!("large_allocation.rs"),
+    default: true,
+    judge: Some(judge),
+};
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturating is what is wanted
+fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
+    let budget = cx.settings.budgets.allocation;
+    for site in cx.of_kind(SiteKind::Allocation) {
+        let Some((worst, amount)) = cx.worst(site) else { continue };
+        if amount.count() <= budget || worst.is_some_and(|(_, u)| u.times == 0.0) {
+            continue;
+        }
+        let m = &site.module;
+        let message = format!("allocates {}; the budget is {}", bytes(amount.count()), bytes(budget));
+        let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
+        finding.test = worst.map(|(t, _)| t.test.id.clone());
+        finding.cost = Cost { bytes: amount.count(), ..Cost::default() };
+        let factor = amount.terms.first().map_or(1.0, |t| t.factor);
+        let target = (budget as f64 / factor.max(1.0)).floor() as u64;
+        match cx.smaller(site, &amount, target.max(2), Dimension::Size) {
+            Ok(plan) => {
+                let fix = Fix::new(
+                    Applicability::Unsafe,
+                    format!("Shrink it from {} to {}", plan.before, plan.after),
+                    plan.edits,
+                    plan.group,
+                );
+                finding.fix = Some(fix.because("the size may be what the test is about"));
+            }
+            Err(why) => finding.declined = Some(why),
+        }
+        out.push(Draft { finding, durations: Vec::new() });
+    }
+}
+
+/// A number of bytes as people write it (1 KB = 1000 bytes, as in the post-mortem).
+fn bytes(n: u64) -> String {
+    match n {
+        0..1_000 => format!("{n} bytes"),
+        1_000..1_000_000 => format!("{} KB", (n as f64 / 1e2).round() / 10.0),
+        1_000_000..1_000_000_000 => format!("{} MB", (n as f64 / 1e5).round() / 10.0),
+        _ => format!("{} GB", (n as f64 / 1e8).round() / 10.0),
+    }
+}

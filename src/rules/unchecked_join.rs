@@ -1,0 +1,85 @@
+//! # unchecked-join
+//!
+//! `join(timeout)` whose result nobody looks at.
+//!
+//! ## Why is this bad?
+//! `Thread.join(timeout)` does not raise: it returns, and the thread goes on. A worker that hangs makes the test slower by the
+//! timeout, and otherwise it passes.
+//!
+//! ## Example
+//! ```python
+//! thread.join(timeout=5)
+//! ```
+//!
+//! Use instead:
+//! ```python
+//! thread.join(timeout=5)
+//! assert not thread.is_alive()
+//! ```
+//!
+//! ## Fix
+//! Adds the assertion. *Unsafe*: a test may well go on with a thread that is still running.
+
+use super::context::{Context, Draft};
+use super::{Code, Rule};
+use crate::discover::Role;
+use crate::edit::{Applicability, Edit, Fix};
+use crate::python::ast::{ExprKind, StmtKind};
+use crate::query::SiteKind;
+use crate::source::Span;
+
+pub(super) static RULE: Rule = Rule {
+    code: Code::new("unchecked-join"),
+    title: "Join whose timeout passes silently",
+    source: include_str!("unchecked_join.rs"),
+    default: false,
+    judge: Some(judge),
+};
+
+fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
+    for site in cx.of_kind(SiteKind::Join) {
+        let m = &site.module;
+        let Some(amount) = site.amount else { continue };
+        if matches!(m.expr(amount).kind, ExprKind::None) {
+            continue;
+        }
+        let (Some(receiver), StmtKind::Expr(whole)) = (site.receiver, &m.stmt(m.expr(site.expr).stmt).kind) else { continue };
+        if *whole != site.expr {
+            continue;
+        }
+        // Looked at anywhere in the same function: `is_alive()`, or a process's `exitcode`.
+        let stmt = m.expr(site.expr).stmt;
+        let region = m
+            .scopes
+            .function_around(stmt)
+            .map_or_else(|| Span::new(0, u32::MAX.min(m.source.text().len() as u32)), |f| m.stmt(f).span);
+        let text = m.source.slice(region);
+        if text.contains("is_alive") || text.contains("isAlive") || text.contains("exitcode") {
+            continue;
+        }
+        let name = m.text(receiver);
+        let span = m.expr(site.expr).span;
+        let mut finding =
+            cx.finding(&RULE.code, m, span, format!("nobody checks whether `{name}` ended in time: a hang passes silently"));
+        finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
+        let end = m.stmt(stmt).span.end;
+        let line = m.source.line_span(m.source.line_of(end));
+        let start = m.source.line_span(m.source.line_of(m.stmt(stmt).span.start)).start;
+        let rest = m.source.slice(Span::new(end, line.end)).trim();
+        let alone = m.source.slice(Span::new(start, m.stmt(stmt).span.start)).trim().is_empty()
+            && (rest.is_empty() || rest.starts_with('#'));
+        let simple = matches!(m.expr(receiver).kind, ExprKind::Name(_) | ExprKind::Attribute { .. });
+        if m.role != Role::Product && !m.broken() && alone && simple {
+            let indent = m.source.indent_at(end);
+            let edit =
+                Edit::insert(&m.file, line.end, format!("{}{indent}assert not {name}.is_alive()", m.source.newline().as_str()));
+            finding.fix = Some(
+                Fix::new(Applicability::Unsafe, "Assert that it ended", vec![edit], format!("join:{}", span.start))
+                    .because("the test may go on with a thread that is still running on purpose"),
+            );
+        } else {
+            finding.declined = Some("there is no simple place for the assertion".to_owned());
+        }
+        out.push(Draft { finding, durations: Vec::new() });
+    }
+}
