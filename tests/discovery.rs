@@ -68,7 +68,6 @@ fn tests_conftests_and_helpers_are_found_and_the_product_is_not() {
         "src/pkg/core.py",
         "src/pkg/latest/core.py",
         "src/pkg/test_inline.py",
-        "src/pkg/testing/fakes.py",
         "conftest.py",
         "tests/__init__.py",
         "tests/unit/test_a.py",
@@ -86,7 +85,6 @@ fn tests_conftests_and_helpers_are_found_and_the_product_is_not() {
         "C conftest.py",
         "H integration-tests/util.py",
         "T src/pkg/test_inline.py",
-        "H src/pkg/testing/fakes.py",
         "H tests/__init__.py",
         "T tests/unit/a_test.py",
         "H tests/unit/data/mod.py",
@@ -95,7 +93,7 @@ fn tests_conftests_and_helpers_are_found_and_the_product_is_not() {
     assert_eq!(tree.found(&[]), all);
     assert_eq!(tree.found(&["."]), all);
     // However it is named, once, and in order.
-    assert_eq!(tree.found(&["tests/unit", "./tests", "tests/../tests/unit/test_a.py", "tests"]), all[4..]);
+    assert_eq!(tree.found(&["tests/unit", "./tests", "tests/../tests/unit/test_a.py", "tests"]), all[3..]);
     let found = tree.search(&["tests/unit/test_a.py"]);
     assert!(found.files[0].explicit && found.files[0].suite.root == tree.root && found.files[0].path.is_absolute());
     // What is hidden or excluded is found when it is named.
@@ -112,6 +110,31 @@ fn the_folder_of_a_project_is_no_test_folder_whatever_its_name() {
     let tree = Tree::new(&["tests/pytest.ini", "tests/util.py", "tests/test_a.py"]);
     assert_eq!(tree.found(&[]), ["T tests/test_a.py", "H tests/util.py"]);
     assert_eq!(tree.search_in("tests", &[], Overrides::default()).unwrap().files.len(), 2);
+}
+
+#[test]
+fn what_a_package_offers_for_testing_is_product() {
+    let tree = Tree::new(&[
+        "pyproject.toml=[tool.pytest.ini_options]\n",
+        "src/pkg/__init__.py",
+        "src/pkg/testing/fakes.py",
+        "src/pkg/test/client.py",
+        "src/pkg/sub/__init__.py",
+        "src/pkg/sub/test/util.py",
+        "src/pkg/sub/test/test_a.py",
+        "src/pkg/_tests/util.py",
+        "testing/deep/er/util.py",
+        "other/testing/util.py",
+    ]);
+    let expected = [
+        "H other/testing/util.py",
+        "H src/pkg/_tests/util.py",
+        "T src/pkg/sub/test/test_a.py",
+        "H src/pkg/sub/test/util.py",
+        "H testing/deep/er/util.py",
+    ];
+    assert_eq!(tree.found(&[]), expected);
+    assert_eq!(tree.found(&["src/pkg/testing/fakes.py", "src/pkg/testing"]), ["P src/pkg/testing/fakes.py"]);
 }
 
 #[test]
@@ -367,22 +390,21 @@ mod unix {
     }
 }
 
-/// Ten thousand files are listed in the blink of an eye. The limit is wide, for machines that are busy; it is there to catch
-/// what grows faster than the number of files.
+/// Ten thousand files take a twentieth of a second in a release build. The limit here is wide, for busy machines and builds
+/// without optimisation; it is there to catch what grows faster than the number of files.
 #[test]
-fn ten_thousand_files_are_listed_at_once() {
+fn many_files_are_listed_at_once() {
     let tree = Tree::new(&["pytest.ini"]);
-    for folder in 0..200 {
+    for folder in 0..100 {
         let dir = tree.root.join(format!("pkg{folder}/tests"));
         fs::create_dir_all(&dir).unwrap();
-        for file in 0..50 {
+        for file in 0..20 {
             File::create(dir.join(format!("test_{file}.py"))).unwrap();
         }
     }
     let start = std::time::Instant::now();
     let found = tree.search(&[]);
     let took = start.elapsed();
-    println!("{took:?}");
-    assert_eq!(found.files.len(), 10_000);
-    assert!(took.as_secs() < 3, "{took:?}");
+    assert_eq!(found.files.len(), 2_000);
+    assert!(took.as_secs() < 2, "{took:?}");
 }
