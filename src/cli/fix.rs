@@ -203,7 +203,7 @@ mod tests {
 
     use super::super::console::tests::kept;
     use super::*;
-    use crate::engine::{Checked, Project};
+    use crate::engine::Checked;
     use crate::report::samples;
     use crate::rules::Code;
     use crate::source::SourceFile;
@@ -221,8 +221,8 @@ mod tests {
 
     fn concluded(mode: Mode, fixed: &Fixed, output: &OutputOptions, terminal: bool) -> (Status, String, String) {
         let (mut console, out, err) = kept(Verbosity::Default, terminal);
-        let stdin = Some(Arc::new(source("as read\n")));
-        let opened = Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin, format: None, unsafe_fixes: false };
+        let mut opened = Opened::nothing();
+        opened.stdin = Some(Arc::new(source("as read\n")));
         let told = Told { view: samples::view(), format: output.output_format, statistics: false };
         let run = Run { mode, told, output, opened: &opened };
         let mut saved = 0;
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn what_could_not_be_written_fails_the_run() {
         let (mut console, _, err) = kept(Verbosity::Default, false);
-        let opened = Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin: None, format: None, unsafe_fixes: false };
+        let opened = Opened::nothing();
         let told = Told { view: samples::view(), format: None, statistics: false };
         let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened };
         let error = FileError { path: PathBuf::from("/work/a.py"), message: "it changed on disk".to_owned() };

@@ -128,11 +128,17 @@ impl Scale {
     }
 }
 
+/// The sites of a module, by the expression they are at.
+type SitesByExpr = HashMap<ExprId, Vec<Rc<Site>>>;
+
+/// A function: its module's address, and its definition there.
+type DefKey = (usize, StmtId);
+
 /// Memory of one file's counting.
 #[derive(Default)]
 pub struct Counter {
-    sites: std::cell::RefCell<HashMap<usize, Rc<HashMap<ExprId, Vec<Rc<Site>>>>>>,
-    functions: std::cell::RefCell<HashMap<(usize, StmtId), Rc<Vec<Use>>>>,
+    sites: std::cell::RefCell<HashMap<usize, Rc<SitesByExpr>>>,
+    functions: std::cell::RefCell<HashMap<DefKey, Rc<Vec<Use>>>>,
     active: std::cell::RefCell<Vec<(usize, StmtId)>>,
 }
 
@@ -292,7 +298,7 @@ impl Semantics<'_> {
         for &id in body {
             let stmt = m.stmt(id);
             match &stmt.kind {
-                StmtKind::Function(_) | StmtKind::Class(_) => continue,
+                StmtKind::Function(_) | StmtKind::Class(_) => {}
                 StmtKind::For { iter, body, orelse, .. } => {
                     self.expr_uses(c, m, *iter, env, scale, depth, out);
                     let inner = if leaves_early(m, body) {
@@ -351,18 +357,14 @@ impl Semantics<'_> {
             let mut threads = false;
             for site in sites.get(&e).into_iter().flatten() {
                 let amount = self.amount(site, env);
-                let n = match (site.kind, &amount) {
-                    (SiteKind::Loop, _) => scale,
-                    _ => scale,
-                };
                 threads |= site.kind == SiteKind::Thread;
                 out.push(Use {
                     site: Rc::clone(site),
-                    times: n.times,
+                    times: scale.times,
                     amount,
-                    threads: n.threads,
-                    iterations: n.iterations,
-                    poll: n.poll,
+                    threads: scale.threads,
+                    iterations: scale.iterations,
+                    poll: scale.poll,
                 });
             }
             match &m.expr(e).kind {
@@ -414,10 +416,10 @@ impl Semantics<'_> {
                     if name == "run" && !thread {
                         continue;
                     }
-                    if let Some(Type::Function(method)) = self.member(&def, name, 0) {
-                        if method.module.role != Role::Product {
-                            self.function_uses(c, &method, &Env::default(), scale, depth + 1, out);
-                        }
+                    if let Some(Type::Function(method)) = self.member(&def, name, 0)
+                        && method.module.role != Role::Product
+                    {
+                        self.function_uses(c, &method, &Env::default(), scale, depth + 1, out);
                     }
                 }
             }

@@ -109,6 +109,7 @@ type Block = (Option<StmtId>, u8);
 
 /// All scopes of a file.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the scopes among what is known about them")]
 pub struct Scopes {
     scopes: Vec<Scope>,
     /// Scope each statement runs in.
@@ -179,10 +180,10 @@ impl Scopes {
         let mut child = expr;
         let mut at = ast.expr(expr).parent;
         while let Some(parent) = at {
-            if let Some(&scope) = self.of_expr.get(&parent) {
-                if opens_for(ast, parent, child) {
-                    return scope;
-                }
+            if let Some(&scope) = self.of_expr.get(&parent)
+                && opens_for(ast, parent, child)
+            {
+                return scope;
             }
             child = parent;
             at = ast.expr(parent).parent;

@@ -375,7 +375,7 @@ impl<'p> Semantics<'p> {
             Lookup::Free(stars) => {
                 for star in stars {
                     if let t @ (Type::Module(_) | Type::Function(_) | Type::Class(_) | Type::External(_) | Type::Instance(_)) =
-                        self.from_star(m, star, m.name(name))
+                        self.starred(m, star, m.name(name))
                     {
                         return t;
                     }
@@ -386,7 +386,7 @@ impl<'p> Semantics<'p> {
     }
 
     /// What `from x import *` gives a name, where `x` is known to define it.
-    fn from_star(&self, m: &Arc<Module>, star: StmtId, name: &str) -> Type {
+    fn starred(&self, m: &Arc<Module>, star: StmtId, name: &str) -> Type {
         let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind else { return Type::Unknown };
         match self.module(m, *level, module) {
             Type::Module(other) if !name.starts_with('_') => self.module_attribute(&other, name, 0),
@@ -532,12 +532,12 @@ impl<'p> Semantics<'p> {
 
     fn imported_once(&self, m: &Arc<Module>, level: u32, module: &str, name: &str) -> Type {
         if level > 0 {
-            if !module.is_empty() || m.file.parent().is_some() {
-                if let Type::Module(other) = self.module(m, level, module) {
-                    match self.module_attribute(&other, name, 0) {
-                        Type::Unknown => {}
-                        t => return t,
-                    }
+            if (!module.is_empty() || m.file.parent().is_some())
+                && let Type::Module(other) = self.module(m, level, module)
+            {
+                match self.module_attribute(&other, name, 0) {
+                    Type::Unknown => {}
+                    t => return t,
                 }
             }
             let dotted = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
@@ -569,12 +569,12 @@ impl<'p> Semantics<'p> {
             }
         }
         for &star in m.scopes.get(MODULE).stars.iter().rev() {
-            if let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind {
-                if let Type::Module(other) = self.module(m, *level, module) {
-                    match self.module_attribute(&other, name, depth + 1) {
-                        Type::Unknown => {}
-                        t => return t,
-                    }
+            if let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind
+                && let Type::Module(other) = self.module(m, *level, module)
+            {
+                match self.module_attribute(&other, name, depth + 1) {
+                    Type::Unknown => {}
+                    t => return t,
                 }
             }
         }
@@ -692,7 +692,7 @@ impl<'p> Semantics<'p> {
                 };
                 let arg = |i: usize| args.get(i).map_or(Type::Unknown, |&a| self.annotated(m, a));
                 match generic.rsplit('.').next().unwrap_or_default() {
-                    "Optional" => arg(0),
+                    "Optional" | "Annotated" | "Final" | "ClassVar" => arg(0),
                     "Union" => args.iter().fold(Type::Never, |t, &a| t.or(self.annotated(m, a))),
                     "List" | "list" | "Set" | "set" | "Sequence" | "Iterable" | "Iterator" | "Collection" | "deque" | "Deque"
                     | "Generator" | "AsyncIterator" | "AsyncGenerator" | "frozenset" | "FrozenSet" => Type::list(arg(0)),
@@ -703,7 +703,6 @@ impl<'p> Semantics<'p> {
                         Some(ExprKind::Ellipsis) => Type::list(arg(0)),
                         _ => Type::Tuple((0..args.len()).map(arg).collect()),
                     },
-                    "Annotated" | "Final" | "ClassVar" => arg(0),
                     _ => stdlib::returns(&generic).map_or(Type::Unknown, Type::instance),
                 }
             }
