@@ -4,10 +4,11 @@
 //! targets, a number's value. It is compact (arenas, 32-bit ids), owns nothing of tree-sitter, and can be kept
 //! after the concrete tree is gone. Concrete nodes found by queries are looked up here by their span.
 //!
+//! Expressions are stored children first, in the order of their ends; statements parents first, in the order of
+//! their starts. Looking a span up is a binary search over them, and needs no index of its own.
+//!
 //! Every expression knows the statement it stands in, every statement its parent, so walking outwards
 //! (enclosing loop, function, `with`) is as cheap as walking inwards.
-
-use std::collections::HashMap;
 
 use crate::source::Span;
 
@@ -38,11 +39,12 @@ pub struct Ast {
     pub comments: Vec<Span>,
     /// Places tree-sitter could not parse (ERROR and MISSING nodes), in order.
     pub errors: Vec<Span>,
-    /// Expressions by their span. Where two share one (a bare expression in parentheses does not: the
-    /// parenthesised node maps to the inner expression too), the outermost wins.
-    pub by_span: HashMap<Span, ExprId>,
-    /// Statements by their span (compound statements and definitions as tree-sitter spans them).
-    pub stmt_by_span: HashMap<Span, StmtId>,
+    /// Whether something was nested too deeply to be lowered (its span is in [`Self::errors`]).
+    pub too_deep: bool,
+    /// Spans of parenthesised expressions with the expression inside; see [`Self::expr_at`].
+    pub(super) expr_aliases: Vec<(Span, ExprId)>,
+    /// Spans of decorated definitions and `elif` clauses with their statement; see [`Self::stmt_at`].
+    pub(super) stmt_aliases: Vec<(Span, StmtId)>,
 }
 
 /// An expression.
@@ -543,6 +545,34 @@ impl Ast {
     #[must_use]
     pub fn stmt(&self, id: StmtId) -> &Stmt {
         &self.stmts[id.0 as usize]
+    }
+
+    /// The expression with this span, or the one inside the parentheses with this span. Where several share a
+    /// span, the outermost.
+    #[must_use]
+    pub fn expr_at(&self, span: Span) -> Option<ExprId> {
+        let after = self.exprs.partition_point(|e| e.span.end <= span.end);
+        let same_end = self.exprs[..after].iter().rposition(|e| e.span.end != span.end).map_or(0, |i| i + 1);
+        if let Some(i) = self.exprs[same_end..after].iter().rposition(|e| e.span.start == span.start) {
+            return u32::try_from(same_end + i).ok().map(ExprId);
+        }
+        let after = self.expr_aliases.partition_point(|(s, _)| s.end <= span.end);
+        let same_end = self.expr_aliases[..after].iter().rev().take_while(|(s, _)| s.end == span.end);
+        same_end.filter(|(s, _)| s.start == span.start).map(|&(_, id)| id).next()
+    }
+
+    /// The statement with this span, as tree-sitter spans statements: a decorated definition is found with its
+    /// decorators and without, an `elif` both by its clause and by all that is left of the `if`.
+    #[must_use]
+    pub fn stmt_at(&self, span: Span) -> Option<StmtId> {
+        let from = self.stmts.partition_point(|s| s.span.start < span.start);
+        let same_start = self.stmts[from..].iter().take_while(|s| s.span.start == span.start);
+        if let Some(i) = same_start.map(|s| s.span.end).position(|end| end == span.end) {
+            return u32::try_from(from + i).ok().map(StmtId);
+        }
+        let from = self.stmt_aliases.partition_point(|(s, _)| s.start < span.start);
+        let same_start = self.stmt_aliases[from..].iter().take_while(|(s, _)| s.start == span.start);
+        same_start.filter(|(s, _)| s.end == span.end).map(|&(_, id)| id).next()
     }
 
     /// Text of an identifier.
