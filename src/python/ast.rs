@@ -659,3 +659,69 @@ impl ExprKind {
         }
     }
 }
+
+impl StmtKind {
+    /// Calls `f` with each expression directly in the statement, in source order but for decorators and parameters,
+    /// which come as they are listed.
+    pub fn exprs(&self, f: &mut dyn FnMut(ExprId)) {
+        match self {
+            Self::Function(function) => {
+                function.decorators.iter().for_each(|&e| f(e));
+                for param in &function.params {
+                    param.annotation.iter().chain(&param.default).for_each(|&e| f(e));
+                }
+                function.returns.iter().for_each(|&e| f(e));
+            }
+            Self::Class(class) => {
+                class.decorators.iter().for_each(|&e| f(e));
+                class.args.iter().for_each(|a| f(a.value));
+            }
+            Self::Assign { targets, annotation, value } => {
+                targets.iter().chain(annotation).chain(value).for_each(|&e| f(e));
+            }
+            Self::AugAssign { target, value, .. } => [target, value].into_iter().for_each(|&e| f(e)),
+            Self::For { target, iter, .. } => [target, iter].into_iter().for_each(|&e| f(e)),
+            Self::While { test, .. } | Self::If { test, .. } => f(*test),
+            Self::With { items, .. } => {
+                for (value, target) in items {
+                    f(*value);
+                    target.iter().for_each(|&e| f(e));
+                }
+            }
+            Self::Try { handlers, .. } => handlers.iter().filter_map(|h| h.exception).for_each(f),
+            Self::Match { subject, cases } => {
+                f(*subject);
+                cases.iter().filter_map(|c| c.guard).for_each(f);
+            }
+            Self::Return(value) => value.iter().for_each(|&e| f(e)),
+            Self::Assert { test, message } => {
+                f(*test);
+                message.iter().for_each(|&e| f(e));
+            }
+            Self::Expr(value) => f(*value),
+            Self::Raise(list) | Self::Delete(list) | Self::Other(list) => list.iter().for_each(|&e| f(e)),
+            Self::Import(_) | Self::ImportFrom { .. } | Self::Global(_) | Self::Nonlocal(_) | Self::Break | Self::Continue => {}
+        }
+    }
+
+    /// Calls `f` with each block of the statement, in source order; those that are absent are empty.
+    pub fn blocks(&self, f: &mut dyn FnMut(&[StmtId])) {
+        match self {
+            Self::Function(function) => f(&function.body),
+            Self::Class(class) => f(&class.body),
+            Self::With { body, .. } => f(body),
+            Self::For { body, orelse, .. } | Self::While { body, orelse, .. } | Self::If { body, orelse, .. } => {
+                f(body);
+                f(orelse);
+            }
+            Self::Try { body, handlers, orelse, finally } => {
+                f(body);
+                handlers.iter().for_each(|h| f(&h.body));
+                f(orelse);
+                f(finally);
+            }
+            Self::Match { cases, .. } => cases.iter().for_each(|c| f(&c.body)),
+            _ => {}
+        }
+    }
+}

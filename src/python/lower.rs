@@ -158,6 +158,20 @@ struct Lowering<'t> {
     handlers: Vec<Handler>,
     cases: Vec<Case>,
     captures: Vec<Symbol>,
+    /// Set in a statement that is one of [`TypeCall`].
+    type_call: Option<TypeCall>,
+}
+
+/// `type(x).y = z`, which tree-sitter takes for a type alias, the parentheses being the alias's name. In an alias
+/// an identifier follows `type`, so the two can be told apart, and the call put together from the parentheses.
+#[derive(Debug, Clone, Copy)]
+struct TypeCall {
+    /// `type`, as an expression.
+    func: ExprId,
+    /// Where `type` is.
+    start: u32,
+    /// Where `(` is.
+    paren: u32,
 }
 
 impl<'t> Lowering<'t> {
@@ -177,6 +191,7 @@ impl<'t> Lowering<'t> {
             handlers: Vec::new(),
             cases: Vec::new(),
             captures: Vec::new(),
+            type_call: None,
         }
     }
 
@@ -456,7 +471,22 @@ impl<'t> Lowering<'t> {
             _ => {}
         }
         self.frames.push(frame);
+        if frame.kind == Kind::TypeAlias {
+            self.find_type_call(span);
+        }
         true
+    }
+
+    fn find_type_call(&mut self, alias: Span) {
+        let name = Span::new(alias.start, (alias.start + 4).min(alias.end));
+        let rest = self.slice(Span::new(name.end, alias.end)).trim_start_matches([' ', '\t', '\x0c']);
+        if self.slice(name) == "type" && rest.starts_with('(') {
+            let symbol = self.intern(name);
+            let stmt = self.top().stmt;
+            let func = self.new_expr(ExprKind::Name(symbol), name, stmt);
+            let paren = alias.end - u32::try_from(rest.len()).unwrap_or_default();
+            self.type_call = Some(TypeCall { func, start: alias.start, paren });
+        }
     }
 
     /// Stands in for a node that is nested too deeply.
@@ -487,12 +517,30 @@ impl<'t> Lowering<'t> {
 
     /// Replaces the items of the innermost frame by what they amount to.
     fn leave(&mut self) {
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(mut frame) = self.frames.pop() else { return };
         let parent = self.frames.last().map_or(Kind::Unknown, |f| f.kind);
         if frame.pattern {
             self.leave_pattern(frame, parent);
             return;
         }
+        if let Some(call) = self.type_call.filter(|call| call.paren == frame.span.start) {
+            let arguments = frame.span;
+            frame.span.start = call.start;
+            if matches!(frame.kind, Kind::Parenthesized | Kind::Tuple | Kind::GeneratorExpression) {
+                self.leave_type_call(frame, call, arguments);
+                return;
+            }
+        }
+        match self.items.get(frame.first) {
+            Some(&Item { kind: Kind::ListSplat, value: Value::Star(operand), .. }) if splats_the_whole(frame.kind) => {
+                self.leave_splatted(frame, operand, parent);
+            }
+            _ => self.reduce(frame, parent),
+        }
+    }
+
+    /// Replaces the items of a frame, taken off the stack, by what they amount to.
+    fn reduce(&mut self, frame: Frame, parent: Kind) {
         match frame.kind {
             // Parts that only hold others, which their parent reads.
             Kind::Chevron
@@ -574,8 +622,8 @@ impl<'t> Lowering<'t> {
                 }
                 _ => self.other(frame),
             },
-            Kind::ListSplat if parent == Kind::ArgumentList => match exprs(&self.items[frame.first..]).next() {
-                Some(value) => self.collapse(frame, Value::Star(value)),
+            Kind::ListSplat => match exprs(&self.items[frame.first..]).next() {
+                Some(value) => self.splat(frame, value, parent),
                 None => self.other(frame),
             },
             Kind::DictionarySplat => match exprs(&self.items[frame.first..]).next() {
@@ -664,6 +712,41 @@ impl<'t> Lowering<'t> {
                 }
             }
         }
+    }
+
+    /// `*operand`: an argument, or an expression, or part of what it should be around.
+    fn splat(&mut self, frame: Frame, operand: ExprId, parent: Kind) {
+        let is_first = self.frames.last().is_some_and(|around| around.first == frame.first);
+        if parent == Kind::ArgumentList || (is_first && splats_the_whole(parent)) {
+            self.collapse(frame, Value::Star(operand));
+        } else {
+            self.finish(frame, ExprKind::Starred(operand));
+        }
+    }
+
+    /// In a subscript tree-sitter binds `*` tighter than what follows: `a[*b.c]` is `(*b).c` to it. The operator is
+    /// put inside.
+    fn leave_splatted(&mut self, frame: Frame, operand: ExprId, parent: Kind) {
+        let after = self.slice(frame.span).get(1..).unwrap_or_default();
+        let start = frame.span.end - u32::try_from(after.trim_start().len()).unwrap_or_default();
+        self.items[frame.first].value = Value::Expr(operand);
+        self.reduce(Frame { span: Span::new(start, frame.span.end), ..frame }, parent);
+        if let Some(&Item { value: Value::Expr(whole), .. }) = self.items.get(frame.first) {
+            self.splat(Frame { kind: Kind::ListSplat, ..frame }, whole, parent);
+        }
+    }
+
+    /// The parentheses of a [`TypeCall`].
+    fn leave_type_call(&mut self, frame: Frame, call: TypeCall, args_span: Span) {
+        if frame.kind == Kind::GeneratorExpression {
+            self.reduce(Frame { span: args_span, ..frame }, Kind::Call);
+        }
+        let args = self.items[frame.first..].iter().filter_map(|item| match item.value {
+            Value::Expr(value) => Some(Arg { kind: ArgKind::Positional, value, span: item.span }),
+            _ => None,
+        });
+        let kind = ExprKind::Call { func: call.func, args: args.collect(), args_span };
+        self.finish(frame, kind);
     }
 
     /// Names bound by `case` patterns: bare names, `as` targets, and `*rest`. A dotted name is a value, the name
@@ -877,6 +960,11 @@ impl<'t> Lowering<'t> {
                 let (test, message) = (parts.next(), parts.next());
                 StmtKind::Assert { test: self.or_hole(test, frame), message }
             }
+            Kind::TypeAlias if self.type_call.is_some() => {
+                let (target, value) = (parts.next(), parts.next());
+                self.type_call = None;
+                StmtKind::Assign { targets: target.into_iter().collect(), annotation: None, value }
+            }
             Kind::Global | Kind::Nonlocal => {
                 let names = items.iter().filter_map(|item| if let Value::Name(name) = item.value { Some(name) } else { None });
                 if frame.kind == Kind::Global { StmtKind::Global(names.collect()) } else { StmtKind::Nonlocal(names.collect()) }
@@ -1070,9 +1158,11 @@ impl<'t> Lowering<'t> {
         let items = &self.items[from..];
         let mut spans = items.iter().filter(|item| matches!(item.value, Value::Expr(_))).map(|item| item.span);
         let first = spans.next().unwrap_or(Span::at(frame.span.end));
-        let last = spans.last().unwrap_or(first);
+        let end = spans.last().unwrap_or(first).end.max(frame.comma);
+        // What an ERROR after the last element holds has been made before.
+        let end = self.ast.exprs.last().map_or(end, |expr| expr.span.end.max(end));
         let elements = exprs(items).collect();
-        self.new_expr(ExprKind::Tuple(elements), Span::new(first.start, last.end.max(frame.comma)), frame.stmt)
+        self.new_expr(ExprKind::Tuple(elements), Span::new(first.start, end), frame.stmt)
     }
 
     /// The expression from an item on: several, one and a comma, or a starred one are a tuple.
@@ -1209,6 +1299,14 @@ fn takes_block(kind: Kind) -> bool {
     )
 }
 
+/// Nodes that tree-sitter puts around a `*x` that starts them, where the `*` is around all of them.
+fn splats_the_whole(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Attribute | Kind::Subscript | Kind::Call | Kind::BinaryOperator | Kind::Comparison | Kind::BooleanOperator
+    )
+}
+
 /// Tokens that are kept as items.
 fn is_token(kind: Kind) -> bool {
     matches!(kind, Kind::Async | Kind::As | Kind::In | Kind::From | Kind::ImportKeyword | Kind::And | Kind::Or | Kind::Tilde)
@@ -1272,7 +1370,9 @@ fn expression(text: &str, frame: Frame, items: &[Item]) -> Option<ExprKind> {
             let func = part()?;
             match items.last()? {
                 // `f(x for x in y)`: the generator has the call's parentheses.
-                &Item { kind: Kind::GeneratorExpression, span, value: Value::Expr(value) } if value != func => {
+                &Item { kind: Kind::GeneratorExpression, span, value: Value::Expr(value) }
+                    if value != func && !has(items, Kind::ArgumentList) =>
+                {
                     ExprKind::Call { func, args: vec![Arg { kind: ArgKind::Positional, value, span }], args_span: span }
                 }
                 _ => {
@@ -1333,7 +1433,6 @@ fn expression(text: &str, frame: Frame, items: &[Item]) -> Option<ExprKind> {
         Kind::Await => ExprKind::Await(part()?),
         Kind::Yield => ExprKind::Yield { value: part(), from: has(items, Kind::From) },
         Kind::NamedExpression => ExprKind::Walrus { target: part()?, value: part()? },
-        Kind::ListSplat => ExprKind::Starred(part()?),
         // `**P` of a type parameter is no expression; `*Ts` of an annotation is.
         Kind::SplatType if text.as_bytes().get(frame.span.start as usize + 1) != Some(&b'*') => ExprKind::Starred(part()?),
         _ => return None,

@@ -224,26 +224,6 @@ fn same(cases: &[(&str, &str)]) {
     }
 }
 
-/// Calls `f` with the statements directly in a statement.
-fn stmt_children(kind: &StmtKind, f: &mut dyn FnMut(StmtId)) {
-    let mut all = |lists: &[&Vec<StmtId>]| lists.iter().for_each(|list| list.iter().for_each(|&id| f(id)));
-    match kind {
-        StmtKind::Function(function) => all(&[&function.body]),
-        StmtKind::Class(class) => all(&[&class.body]),
-        StmtKind::With { body, .. } => all(&[body]),
-        StmtKind::For { body, orelse, .. } | StmtKind::While { body, orelse, .. } | StmtKind::If { body, orelse, .. } => {
-            all(&[body, orelse]);
-        }
-        StmtKind::Try { body, handlers, orelse, finally } => {
-            all(&[body]);
-            handlers.iter().for_each(|h| all(&[&h.body]));
-            all(&[orelse, finally]);
-        }
-        StmtKind::Match { cases, .. } => cases.iter().for_each(|c| all(&[&c.body])),
-        _ => {}
-    }
-}
-
 /// What holds for every tree, of any text.
 fn check(ast: &Ast, text: &str) {
     let len = u32::try_from(text.len()).unwrap();
@@ -275,10 +255,16 @@ fn check(ast: &Ast, text: &str) {
         assert!(stmt.span.end <= len);
         let found = ast.stmt_at(stmt.span).unwrap();
         assert!(found <= id && ast.stmt(found).span == stmt.span);
-        stmt_children(&stmt.kind, &mut |child| {
-            reached[child.0 as usize] += 1;
-            assert_eq!(ast.stmt(child).parent, Some(id));
-            assert!(child > id, "parents come first");
+        stmt.kind.blocks(&mut |block| {
+            for &child in block {
+                reached[child.0 as usize] += 1;
+                assert_eq!(ast.stmt(child).parent, Some(id));
+                assert!(child > id, "parents come first");
+            }
+        });
+        stmt.kind.exprs(&mut |expr| {
+            assert_eq!(ast.expr(expr).stmt, id);
+            assert_eq!(ast.expr(expr).parent, None);
         });
     }
     assert!(reached.iter().all(|&times| times == 1), "every statement stands in one block: {reached:?}");
@@ -347,6 +333,10 @@ fn calls_and_subscripts() {
         ("match(x)\ntype(x)\nexec(x)", "match(x); type(x); exec(x)"),
         ("f(match=1, type=2, print=3)", "f(match=1, type=2, print=3)"),
         ("a[1:2, ::3]", "a[(slice(1, 2), slice(3),)]"),
+        ("a[*b[c].d, e]", "a[(<*b[c].d>, e,)]"),
+        ("a[*b(c) | d]", "a[(<*(b(c) BitOr d)>,)]"),
+        ("a[*b.c]", "a[(<*b.c>,)]"),
+        ("f((1), (x for x in y))", "f(1, Generator<x for x in y>)"),
         ("a[b,]", "a[(b,)]"),
         ("a[...]", "a[...]"),
         ("a[:]", "a[slice()]"),
@@ -390,6 +380,10 @@ fn assignments() {
         ("x = await y", "x = <await y>"),
         ("type = 1\nmatch = 2\nprint = 3", "type = 1; match = 2; print = 3"),
         ("a = (b) = c", "a = b = c"),
+        ("type(a).b = c", "type(a).b = c"),
+        ("type (a, b).c[d].e = type(f)", "type(a, b).c[d].e = type(f)"),
+        ("type(a for a in b).c = d", "type(Generator<a for a in b>).c = d"),
+        ("type(a)[0] = b", "type(a)[0] = b"),
     ]);
 }
 
