@@ -4,11 +4,11 @@
 //! the same facts are read off the lowered tree, and the two must be equal as multisets.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rayon::prelude::*;
 use testdiet::python::ast::{
     ArgKind, Ast, BinaryOp, Clause, CompareOp, ComprehensionKind, ExprId, ExprKind, ParamKind, StmtId, StmtKind,
 };
@@ -362,44 +362,128 @@ fn difference(ours: &mut [String], theirs: &mut [String]) -> Vec<String> {
     out
 }
 
+/// Files of `Lib/test` (of 820 in CPython 3.11.7) whose tree is not CPython's, each through the grammar's fault:
+///
+/// * `test_grammar.py`: `&` binds tighter than `^` in Python, the other way round in tree-sitter-python 0.25
+///   (`a ^ b & c`);
+/// * `test_print.py`: `print >> f, x` is a comparison to Python 3, a `print` statement of Python 2 to the grammar.
+const KNOWN_TO_DIFFER: &[&str] = &["test_grammar.py", "test_print.py"];
+
+/// Files CPython's parser accepts and tree-sitter's does not:
+///
+/// * `test_compile.py`: a line in parentheses indented less than its block, after a `.` that ends a line;
+/// * `badsyntax_future8.py`: `from __future__ import *`, which CPython's compiler refuses after parsing.
+const KNOWN_ERRORS: &[&str] = &["test_compile.py", "badsyntax_future8.py"];
+
+/// What came of comparing a file.
+enum Outcome {
+    /// CPython refuses it, or its encoding is not one testdiet writes.
+    Refused,
+    Same,
+    Errors(String),
+    Differs(String),
+}
+
+fn compare(path: &Path, in_strings: bool, theirs: Option<&mut Option<Vec<String>>>) -> Outcome {
+    let (Ok(file), Some(Some(theirs))) = (SourceFile::read(path), theirs) else { return Outcome::Refused };
+    let text = file.text();
+    let ast = lower(&parse(text).unwrap(), text);
+    if let Some(first) = ast.errors.last() {
+        return Outcome::Errors(format!("{}:{}", path.display(), file.location(first.start).row));
+    }
+    let mut facts = Facts { ast: &ast, text, lines: line_starts(text), in_strings, out: Vec::new() };
+    facts.block(&ast.body);
+    let difference = difference(&mut facts.out, theirs);
+    if difference.is_empty() {
+        return Outcome::Same;
+    }
+    let shown: String = difference.iter().take(8).map(|line| format!("  {line}\n")).collect();
+    Outcome::Differs(format!("{}: {} facts\n{shown}", path.display(), difference.len()))
+}
+
 #[test]
 fn the_tree_is_cpythons() {
     let Some(files) = lib_test() else {
         eprintln!("skipped: no CPython with its tests");
         return;
     };
-    let (in_strings, mut seen) = oracle(&files);
-    let (mut compared, mut refused, mut differ, mut errors, mut report) = (0, 0, Vec::new(), Vec::new(), String::new());
-    for path in &files {
-        let (Ok(file), Some(Some(theirs))) = (SourceFile::read(path), seen.get_mut(path)) else {
-            refused += 1;
-            continue;
-        };
-        let text = file.text();
-        let ast = lower(&parse(text).unwrap(), text);
-        if !ast.errors.is_empty() {
-            let first = file.location(ast.errors[0].start);
-            errors.push(format!("{}:{}: {}", path.display(), first.row, file.line(first.row as usize - 1).trim()));
-            continue;
-        }
-        compared += 1;
-        let mut facts = Facts { ast: &ast, text, lines: line_starts(text), in_strings, out: Vec::new() };
-        facts.block(&ast.body);
-        let difference = difference(&mut facts.out, theirs);
-        if !difference.is_empty() {
-            differ.push(path.clone());
-            writeln!(report, "{}: {} facts", path.display(), difference.len()).unwrap();
-            for line in difference.iter().take(8) {
-                writeln!(report, "  {line}").unwrap();
+    let size = files.len().div_ceil(rayon::current_num_threads() * 4);
+    let outcomes: Vec<(&PathBuf, Outcome)> = files
+        .par_chunks(size)
+        .flat_map_iter(|chunk| {
+            let (in_strings, mut seen) = oracle(chunk);
+            chunk.iter().map(move |path| (path, compare(path, in_strings, seen.get_mut(path)))).collect::<Vec<_>>()
+        })
+        .collect();
+    let (mut same, mut refused, mut differ, mut errors) = (0, 0, Vec::new(), Vec::new());
+    let mut unexpected = 0;
+    for (path, outcome) in &outcomes {
+        let known = |list: &[&str]| list.iter().any(|name| path.ends_with(name));
+        match outcome {
+            Outcome::Refused => refused += 1,
+            Outcome::Same => same += 1,
+            Outcome::Errors(report) => {
+                unexpected += usize::from(!known(KNOWN_ERRORS));
+                errors.push(report.as_str());
+            }
+            Outcome::Differs(report) => {
+                unexpected += usize::from(!known(KNOWN_TO_DIFFER));
+                differ.push(report.as_str());
             }
         }
     }
-    println!(
-        "{compared} files compared, {} differ, {} with errors for tree-sitter only, {refused} not read",
-        differ.len(),
-        errors.len()
-    );
-    println!("{report}\nerrors:\n{}", errors.join("\n"));
-    assert!(compared > 0);
-    assert!(differ.is_empty());
+    println!("{same} files are the same, {} differ, {refused} are not compared", differ.len());
+    println!("{}{} have errors for tree-sitter only: {}", differ.concat(), errors.len(), errors.join(", "));
+    assert!(same > 0);
+    assert_eq!(unexpected, 0, "files differ that are not known to");
+}
+
+/// Numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % n.max(1)
+    }
+}
+
+/// What is put into files to damage them.
+const DAMAGE: &[u8] = b"()[]{}:,.=*'\"\\\n\t @#fx0";
+
+#[test]
+fn damaged_files_lower() {
+    let Some(files) = lib_test() else {
+        eprintln!("skipped: no CPython with its tests");
+        return;
+    };
+    let mut random = Random(1);
+    let mut damaged = 0;
+    for path in files.iter().step_by(7) {
+        let Ok(file) = SourceFile::read(path) else { continue };
+        // Recovering from many errors is what takes tree-sitter time: a part of each file is enough.
+        let text = file.text();
+        let from = text.floor_char_boundary(random.below(text.len()));
+        let mut bytes = text[from..text.floor_char_boundary(from + 4_000)].as_bytes().to_vec();
+        for _ in 0..random.below(4) {
+            let at = random.below(bytes.len());
+            let with = DAMAGE[random.below(DAMAGE.len())];
+            match random.below(3) {
+                0 if at < bytes.len() => bytes[at] = with,
+                1 if at < bytes.len() => drop(bytes.remove(at)),
+                _ => bytes.insert(at, with),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let ast = lower(&parse(&text).unwrap(), &text);
+        let mut facts = Facts { ast: &ast, text: &text, lines: line_starts(&text), in_strings: true, out: Vec::new() };
+        facts.block(&ast.body);
+        for (i, stmt) in ast.stmts.iter().enumerate() {
+            assert!(stmt.parent.is_none_or(|parent| (parent.0 as usize) < i));
+        }
+        assert!(ast.exprs.is_sorted_by_key(|e| e.span.end), "{}", path.display());
+        assert!(ast.stmts.is_sorted_by_key(|s| s.span.start), "{}", path.display());
+        damaged += 1;
+    }
+    println!("{damaged} files damaged");
 }

@@ -590,7 +590,9 @@ impl ExprKind {
             Self::Attribute { value, .. } => f(*value),
             Self::Call { func, args, .. } => {
                 f(*func);
-                args.iter().for_each(|a| f(a.value));
+                for arg in args {
+                    f(arg.value);
+                }
             }
             Self::Str { parts: list, .. }
             | Self::List(list)
@@ -636,7 +638,9 @@ impl ExprKind {
             Self::Unary { operand: x, .. } | Self::Not(x) | Self::Await(x) | Self::Starred(x) => f(*x),
             Self::Compare { first, rest } => {
                 f(*first);
-                rest.iter().for_each(|(_, e)| f(*e));
+                for (_, e) in rest {
+                    f(*e);
+                }
             }
             Self::Subscript { value, index } => {
                 f(*value);
@@ -685,7 +689,9 @@ impl StmtKind {
             Self::With { items, .. } => {
                 for (value, target) in items {
                     f(*value);
-                    target.iter().for_each(|&e| f(e));
+                    if let Some(target) = target {
+                        f(*target);
+                    }
                 }
             }
             Self::Try { handlers, .. } => handlers.iter().filter_map(|h| h.exception).for_each(f),
@@ -696,7 +702,9 @@ impl StmtKind {
             Self::Return(value) => value.iter().for_each(|&e| f(e)),
             Self::Assert { test, message } => {
                 f(*test);
-                message.iter().for_each(|&e| f(e));
+                if let Some(message) = message {
+                    f(*message);
+                }
             }
             Self::Expr(value) => f(*value),
             Self::Raise(list) | Self::Delete(list) | Self::Other(list) => list.iter().for_each(|&e| f(e)),
@@ -716,7 +724,9 @@ impl StmtKind {
             }
             Self::Try { body, handlers, orelse, finally } => {
                 f(body);
-                handlers.iter().for_each(|h| f(&h.body));
+                for handler in handlers {
+                    f(&handler.body);
+                }
                 f(orelse);
                 f(finally);
             }

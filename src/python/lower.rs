@@ -1427,8 +1427,8 @@ fn expression(text: &str, frame: Frame, items: &[Item]) -> Option<ExprKind> {
         }
         Kind::Slice => ExprKind::Slice(parts.collect()),
         Kind::Conditional => {
-            let (then, test, otherwise) = (part()?, part()?, part()?);
-            ExprKind::IfElse { test, then, otherwise }
+            let (then, condition, otherwise) = (part()?, part()?, part()?);
+            ExprKind::IfElse { test: condition, then, otherwise }
         }
         Kind::Await => ExprKind::Await(part()?),
         Kind::Yield => ExprKind::Yield { value: part(), from: has(items, Kind::From) },

@@ -8,7 +8,7 @@ macro_rules! kinds {
         /// What a concrete node is, as far as lowering cares.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum Kind {
-            $(#[doc = $name] $variant,)*
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
             /// A token that says nothing the node around it does not.
             Punctuation,
             /// A named node lowering knows nothing of, or one in a place the grammar does not allow (inside an ERROR).

@@ -51,14 +51,14 @@ impl<'t> Literal<'t> {
     /// Takes a `string` node's text apart; one without its closing quote keeps what is there.
     pub(super) fn new(text: &'t str) -> Self {
         let quote_at = text.bytes().position(|b| matches!(b, b'"' | b'\'')).unwrap_or(text.len());
-        let (prefix, quoted) = text.split_at(quote_at);
+        let (prefix, rest) = text.split_at(quote_at);
         let has = |letter: u8| prefix.bytes().any(|b| b.to_ascii_lowercase() == letter);
-        let quotes = match quoted.as_bytes() {
-            [a, b, c, ..] if a == b && b == c => &quoted[..3],
-            [_, ..] => &quoted[..1],
+        let quotes = match rest.as_bytes() {
+            [a, b, c, ..] if a == b && b == c => &rest[..3],
+            [_, ..] => &rest[..1],
             [] => "",
         };
-        let body = &quoted[quotes.len()..];
+        let body = &rest[quotes.len()..];
         let body = body.strip_suffix(quotes).unwrap_or(body);
         Self { bytes: has(b'b'), formatted: has(b'f') || has(b't'), raw: has(b'r'), body }
     }
