@@ -255,9 +255,16 @@ impl<'i> Run<'i> {
         }
         self.project.set_mask(mask);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
-        let names = self.shared_names(&wanted);
-        if let Some(names) = names {
-            wanted.extend(idle.into_par_iter().filter(|(_, s)| names.is_match(s.text())).collect::<Vec<_>>());
+        // A conftest.py that does so passes it on to those who use its fixtures.
+        while let Some(names) = self.shared_names(&wanted) {
+            let (named, rest): (Vec<_>, Vec<_>) = idle.into_par_iter().partition(|(_, s)| names.is_match(s.text()));
+            idle = rest;
+            let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
+            let more = named.iter().any(|(i, _)| shared(*i));
+            wanted.extend(named);
+            if !more {
+                break;
+            }
         }
         wanted.sort_by_key(|(i, _)| *i);
         let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
@@ -297,6 +304,7 @@ impl<'i> Run<'i> {
     /// Names that helper modules and conftest files with something to find in them define: a file that mentions one is judged too.
     fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::Regex> {
         let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut fixtures: BTreeSet<String> = BTreeSet::new();
         for (i, source) in wanted {
             let found = &self.input.files[*i].0;
             if !matches!(found.role, Role::Helper | Role::Conftest) {
@@ -304,10 +312,28 @@ impl<'i> Run<'i> {
             }
             let Some(module) = self.project.load(&source.path) else { continue };
             for &id in &module.ast.body {
-                use crate::python::ast::{ExprKind, StmtKind};
+                use crate::python::ast::{ArgKind, ExprKind, StmtKind};
                 match &module.stmt(id).kind {
                     StmtKind::Function(f) => {
                         names.insert(module.name(f.name).to_owned());
+                        // What a decorator says may make it a fixture of another name, or one that nobody has to name.
+                        for &d in &f.decorators {
+                            if !module.text(d).contains("fixture") {
+                                continue;
+                            }
+                            fixtures.insert(module.name(f.name).to_owned());
+                            let ExprKind::Call { args, .. } = &module.expr(d).kind else { continue };
+                            for arg in args {
+                                let ArgKind::Keyword(keyword) = arg.kind else { continue };
+                                match (module.name(keyword), &module.expr(arg.value).kind) {
+                                    ("name", ExprKind::Str { text: Some(text), .. }) => {
+                                        fixtures.insert(text.clone());
+                                    }
+                                    ("autouse", ExprKind::Bool(true)) => return regex::Regex::new("").ok(),
+                                    _ => {}
+                                }
+                            }
+                        }
                     }
                     StmtKind::Class(c) => {
                         names.insert(module.name(c.name).to_owned());
@@ -325,6 +351,7 @@ impl<'i> Run<'i> {
         }
         // Very short or very common names would only make every file be parsed.
         names.retain(|n| n.len() > 3 && !n.starts_with("test_") && !n.starts_with("__"));
+        names.extend(fixtures);
         if names.is_empty() {
             return None;
         }
@@ -360,7 +387,7 @@ impl<'i> Run<'i> {
         rules::custom(&cx, &self.input.rules, &mut drafts);
         let mut models: Vec<Model> = Vec::new();
         for test in &tests {
-            let mut model = durations::model(&sem, test);
+            let mut model = durations::model(&sem, &counter, test);
             for d in &mut model.durations {
                 if d.key.file != module.file && !self.input.folders.iter().any(|f| d.key.file.starts_with(f)) {
                     d.frozen.get_or_insert_with(|| {
@@ -584,7 +611,8 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
             Some(Ok(planned)) => {
                 let Some((_, old, new)) = planned.values.iter().find(|(k, ..)| k == key) else { continue };
                 if (old - new).abs() < 1e-9 {
-                    reason.get_or_insert_with(|| "it is as short as what it is tied to allows".to_owned());
+                    let frozen = planned.frozen.iter().find(|(k, _)| k == key).map(|(_, why)| why.clone());
+                    reason.get_or_insert_with(|| frozen.unwrap_or_else(|| "it is as short as what it is tied to allows".to_owned()));
                     continue;
                 }
                 let more = planned.edits.len() - 1;
@@ -602,6 +630,9 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
             }
             Some(Err(why)) => {
                 reason.get_or_insert_with(|| why.clone());
+            }
+            None if finding.test.is_none() => {
+                reason.get_or_insert_with(|| "no test that was looked at is seen to reach it".to_owned());
             }
             None => {
                 reason.get_or_insert_with(|| "it is as short as it gets; how often it happens is what adds up".to_owned());
