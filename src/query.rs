@@ -329,7 +329,7 @@ impl Queries {
             let what = match e.kind {
                 QueryErrorKind::NodeType => format!("there is no node type `{}` in tree-sitter-python", e.message.trim_matches('"')),
                 QueryErrorKind::Field => format!("there is no field `{}` in tree-sitter-python", e.message.trim_matches('"')),
-                QueryErrorKind::Capture => format!("the predicate names `@{}`, which the pattern does not capture", e.message),
+                QueryErrorKind::Capture => format!("the predicate names `@{}`, which the pattern does not capture", e.message.trim_matches('"')),
                 QueryErrorKind::Structure => "this pattern can never match".to_owned(),
                 _ => e.message.clone(),
             };
