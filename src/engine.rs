@@ -419,6 +419,13 @@ impl<'i> Run<'i> {
                 suppressions.insert(Arc::clone(&s.file), (i, s));
             }
         }
+        // A wait that is meant to be as it is does not change along with others either.
+        let suppressed = |f: &Finding| suppressions.get(&f.file).is_some_and(|(_, s)| s.would_suppress(f));
+        for draft in drafts.iter().filter(|d| !d.durations.is_empty() && suppressed(&d.finding)) {
+            for key in &draft.durations {
+                groups.freeze(key, "it is also what is slept where a comment suppresses the finding");
+            }
+        }
         let fix = self.input.files.first().map(|(_, s)| s.fix.clone());
         let solved = fix.map(|fix| groups.solve(&fix)).unwrap_or_default();
         let mut best: BTreeMap<(Arc<PathBuf>, Span, Code), Finding> = BTreeMap::new();
@@ -441,10 +448,20 @@ impl<'i> Run<'i> {
         }
         checked.findings.extend(best.into_values());
         self.suite_budgets(checked);
-        checked.findings.retain(|f| match suppressions.get_mut(&f.file) {
-            Some((_, s)) => !s.suppresses(f),
-            None => true,
+        let mut kept: HashSet<String> = HashSet::new();
+        checked.findings.retain(|f| {
+            let suppressed = suppressions.get_mut(&f.file).is_some_and(|(_, s)| s.suppresses(f));
+            if suppressed {
+                kept.extend(f.fix.iter().map(|fix| fix.group.clone()));
+            }
+            !suppressed
         });
+        for finding in &mut checked.findings {
+            if finding.fix.as_ref().is_some_and(|fix| kept.contains(&fix.group)) {
+                finding.fix = None;
+                finding.declined = Some("it would also change what a comment suppresses the finding for".to_owned());
+            }
+        }
         let unused = &rules::unused_suppression::RULE.code;
         for (i, s) in suppressions.values() {
             let (found, settings) = &self.input.files[*i];

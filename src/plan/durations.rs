@@ -983,6 +983,13 @@ impl Groups {
         }
     }
 
+    /// Keeps a duration as it is.
+    pub fn freeze(&mut self, key: &Key, why: &str) {
+        if let Some(&i) = self.index.get(key) {
+            self.durations[i].frozen.get_or_insert_with(|| why.to_owned());
+        }
+    }
+
     fn root(&self, mut i: usize) -> usize {
         while self.parent[i] != i {
             i = self.parent[i];
