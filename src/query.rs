@@ -327,9 +327,13 @@ impl Queries {
         };
         let query = Query::new(&tree_sitter_python::LANGUAGE.into(), &text).map_err(|e| {
             let what = match e.kind {
-                QueryErrorKind::NodeType => format!("there is no node type `{}` in tree-sitter-python", e.message.trim_matches('"')),
+                QueryErrorKind::NodeType => {
+                    format!("there is no node type `{}` in tree-sitter-python", e.message.trim_matches('"'))
+                }
                 QueryErrorKind::Field => format!("there is no field `{}` in tree-sitter-python", e.message.trim_matches('"')),
-                QueryErrorKind::Capture => format!("the predicate names `@{}`, which the pattern does not capture", e.message.trim_matches('"')),
+                QueryErrorKind::Capture => {
+                    format!("the predicate names `@{}`, which the pattern does not capture", e.message.trim_matches('"'))
+                }
                 QueryErrorKind::Structure => "this pattern can never match".to_owned(),
                 _ => e.message.clone(),
             };

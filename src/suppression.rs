@@ -88,7 +88,9 @@ impl Suppressions {
                 continue;
             }
             let entries = comment.entries.iter().enumerate();
-            out.extend(entries.filter(|(_, e)| e.code.as_deref().is_none_or(|c| c == finding.code.as_str())).map(|(j, _)| (i, j)));
+            out.extend(
+                entries.filter(|(_, e)| e.code.as_deref().is_none_or(|c| c == finding.code.as_str())).map(|(j, _)| (i, j)),
+            );
         }
         out
     }

@@ -126,13 +126,12 @@ fn every_pattern_and_every_trigger_finds_something_in_a_case() {
         }
     }
     assert!(triggers.is_empty(), "no case for these triggers: {:?}", triggers.keys().collect::<Vec<_>>());
-    let mut missing: BTreeSet<String> =
-        queries.compiled(mask).unwrap().patterns().iter().map(|p| p.origin.clone()).collect();
+    let mut missing: BTreeSet<String> = queries.compiled(mask).unwrap().patterns().iter().map(|p| p.origin.clone()).collect();
     let compiled: BTreeSet<String> = missing.iter().map(|o| o.rsplit_once(':').unwrap().0.to_owned()).collect();
     assert_eq!(compiled, files, "a file in queries/ is not built in, or holds no pattern");
 
     let roles = inputs.iter().flat_map(|i| &i.files).map(|(f, _)| (f.path.clone(), f.role)).collect();
-    let mut project = Project::new(queries, roles);
+    let mut project = Project::new(queries, roles, Vec::new());
     project.set_mask(mask);
     for (source, role, i) in texts {
         let module = Arc::new(Module::new(source, role, &project.queries, mask).unwrap());
@@ -169,7 +168,10 @@ fn a_query_that_says_nothing_is_refused_where_it_does() {
         ("((call function: (_) @callee) @site (#is-not? @callee local))\n", "queries/own.scm:1: unknown predicate"),
         ("((call function: (_) @callee) @site (#resolves-to? @callee))\n", "takes one capture and at least one dotted name"),
         ("((call function: (_) @callee) @site (#resolves-to? \"a\" @callee))\n", "asks about a capture, then names"),
-        ("((call function: (_) @callee) @site (#resolves-to? @caller \"a\"))\n", "names `@caller`, which the pattern does not capture"),
+        (
+            "((call function: (_) @callee) @site (#resolves-to? @caller \"a\"))\n",
+            "names `@caller`, which the pattern does not capture",
+        ),
         ("((call) @site (#set! ammount \"0\"))\n", "queries/own.scm:1: unknown setting `ammount`; the settings are `amount` and"),
         ("((call) @site (#set! amount \"-\"))\n", "an amount is a position, keywords, or both"),
         ("((call) @site (#set! amount \"args.x\"))\n", "`args.x`: after the dot comes an index"),

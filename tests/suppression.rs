@@ -99,6 +99,13 @@ fn an_unused_comment_goes_and_the_rest_of_its_line_stays() {
 }
 
 #[test]
+fn newlines_are_not_part_of_a_comment() {
+    let text = test("    pass  # testdiet: ignore[long-sleep]\n    time.sleep(2)  # testdiet: ignore[long-sleep,long-loop]\n");
+    let after = test("    pass\n    time.sleep(2)  # testdiet: ignore[long-sleep]\n");
+    assert_eq!(fixed(&text.replace('\n', "\r\n")), after.replace('\n', "\r\n"));
+}
+
+#[test]
 fn a_name_no_rule_has_is_told_and_kept() {
     let text = test("    time.sleep(0.1)  # testdiet: ignore[long-slep]\n");
     let sandbox = Sandbox::of(FILE, &text);
@@ -125,9 +132,7 @@ fn what_is_not_looked_for_is_not_unused() {
 
 #[test]
 fn what_is_suppressed_does_not_change_along_with_others() {
-    let text = test(
-        "    time.sleep(2)\n    time.sleep(3)  # testdiet: ignore[long-sleep] real time\n",
-    );
+    let text = test("    time.sleep(2)\n    time.sleep(3)  # testdiet: ignore[long-sleep] real time\n");
     let after = fixed(&text);
     assert!(after.contains("time.sleep(3)  # testdiet: ignore[long-sleep] real time"), "{after}");
 

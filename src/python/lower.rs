@@ -58,8 +58,17 @@ pub fn lower(tree: &Tree, text: &str) -> Ast {
     lower.ast.by_span.reserve(text.len() / 12);
     let mut cursor = tree.walk();
     lower.ast.body = lower.block(&mut cursor, None);
+    // To the grammar, the CR of a CRLF is the comment's.
+    for comment in &mut lower.ast.comments {
+        let own = text[comment.range()].trim_end_matches('\r').len();
+        comment.end = comment.start + u32::try_from(own).unwrap_or_default();
+    }
     lower.ast.comments.sort();
     lower.ast.comments.dedup();
+    // Something is missing where nothing was looked for, as between lines that end in a lone CR.
+    if lower.has_error && lower.ast.errors.is_empty() {
+        lower.ast.errors.push(Span::at(0));
+    }
     lower.ast.errors.sort();
     lower.ast.errors.dedup();
     lower.ast

@@ -272,19 +272,22 @@ pub struct Project {
     overlay: HashMap<PathBuf, Arc<SourceFile>>,
     /// Files the walk found, with what they are.
     roles: HashMap<PathBuf, Role>,
+    /// Suites of those files: they say what a file is that the walk did not find.
+    suites: Vec<Arc<Suite>>,
     modules: Mutex<HashMap<PathBuf, Slot>>,
     found: Mutex<HashMap<(PathBuf, String), Option<PathBuf>>>,
 }
 
 impl Project {
-    /// A project over the files that the walk found.
+    /// A project over the files that the walk found, in these suites.
     #[must_use]
-    pub fn new(queries: Queries, roles: HashMap<PathBuf, Role>) -> Self {
+    pub fn new(queries: Queries, roles: HashMap<PathBuf, Role>, suites: Vec<Arc<Suite>>) -> Self {
         Self {
             queries,
             mask: Mask::NONE,
             overlay: HashMap::new(),
             roles,
+            suites,
             modules: Mutex::new(HashMap::new()),
             found: Mutex::new(HashMap::new()),
         }
@@ -312,7 +315,10 @@ impl Project {
     /// What a file is to its suite.
     #[must_use]
     pub fn role(&self, path: &Path) -> Role {
-        self.roles.get(path).copied().unwrap_or(Role::Product)
+        self.roles.get(path).copied().unwrap_or_else(|| {
+            let around = self.suites.iter().filter(|s| path.starts_with(&s.root));
+            around.max_by_key(|s| s.root.components().count()).map_or(Role::Product, |s| s.role(path))
+        })
     }
 
     /// A file's current text.
