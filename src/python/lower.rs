@@ -12,9 +12,8 @@ mod kind;
 mod literal;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use tree_sitter::{Node, Parser, Tree, TreeCursor};
 
 use self::kind::Kind;
@@ -51,35 +50,12 @@ pub fn lower(tree: &Tree, text: &str) -> Ast {
     let root = tree.root_node();
     let mut lowering = Lowering::new(text, root.has_error());
     lowering.walk(root);
-    lowering.ast
-}
-
-/// Identifiers are short and come from the file itself: FxHash's multiply-and-rotate, as rustc uses, beats the
-/// standard hasher threefold here and needs no protection against chosen keys.
-#[derive(Default)]
-struct FxHasher(u64);
-
-impl Hasher for FxHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            self.write_u64(chunk.iter().fold(0, |word, &b| word << 8 | u64::from(b)));
-        }
-        self.write_u64(chunks.remainder().iter().fold(0, |word, &b| word << 8 | u64::from(b)));
+    let mut ast = lowering.ast;
+    // Something is missing where nothing was looked for, as between lines that end in a lone CR.
+    if root.has_error() && ast.errors.is_empty() {
+        ast.errors.push(Span::at(0));
     }
-
-    fn write_u8(&mut self, _: u8) {
-        // The terminator of `str`'s hash: the length is not needed to tell identifiers apart.
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-
-    fn finish(&self) -> u64 {
-        // The table indexes by the low bits, the multiplication mixes into the high ones.
-        self.0.rotate_left(26)
-    }
+    ast
 }
 
 /// A node whose children are being walked.
@@ -150,7 +126,7 @@ struct Lowering<'t> {
     /// Whether ERROR and MISSING nodes are to be looked for.
     has_error: bool,
     ast: Ast,
-    symbols: HashMap<&'t str, Symbol, BuildHasherDefault<FxHasher>>,
+    symbols: FxHashMap<&'t str, Symbol>,
     frames: Vec<Frame>,
     items: Vec<Item>,
     // Parts that do not fit an item, drained by the node they belong to.
@@ -184,7 +160,7 @@ impl<'t> Lowering<'t> {
             kinds: kind::table(),
             has_error,
             ast,
-            symbols: HashMap::with_capacity_and_hasher(256, BuildHasherDefault::default()),
+            symbols: FxHashMap::with_capacity_and_hasher(256, FxBuildHasher),
             frames: Vec::with_capacity(64),
             items: Vec::with_capacity(256),
             params: Vec::new(),
@@ -259,7 +235,10 @@ impl<'t> Lowering<'t> {
                 false
             }
             Kind::Comment => {
-                self.ast.comments.push(span_of(node));
+                // To the grammar, the CR of a CRLF is the comment's.
+                let span = span_of(node);
+                let own = self.slice(span).trim_end_matches('\r').len();
+                self.ast.comments.push(Span::new(span.start, span.start + u32::try_from(own).unwrap_or_default()));
                 false
             }
             Kind::Identifier => {
