@@ -832,7 +832,8 @@ impl<'p> Semantics<'p> {
                     _ => Type::Unknown,
                 },
                 "builtins.next" | "builtins.min" | "builtins.max" => first().map_or(Type::Unknown, |t| self.iterated(t)),
-                "copy.copy" | "copy.deepcopy" | "contextlib.closing" | "weakref.proxy" => first().unwrap_or(Type::Unknown),
+                // `Process = staticmethod(ctx.Process)`, `partial(Thread, daemon=True)`: calling it calls the first argument.
+                "builtins.staticmethod" | "functools.partial" | "copy.copy" | "copy.deepcopy" | "contextlib.closing" | "weakref.proxy" => first().unwrap_or(Type::Unknown),
                 "typing.cast" => args.first().map_or(Type::Unknown, |a| self.annotated(m, a.value)),
                 "threading.enumerate" => Type::list(Type::instance("threading.Thread")),
                 "multiprocessing.active_children" => Type::list(Type::instance("multiprocessing.Process")),
