@@ -4,7 +4,7 @@
 //! way are known. Sleeps of threads count as often as threads are started: what a machine has to bear is threads × iterations ×
 //! seconds (POSTMORTEM of the suite this tool was born from), though they overlap in time.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -131,11 +131,17 @@ impl Scale {
     }
 }
 
+/// The sites of a module, by the expression they are at.
+type SitesByExpr = HashMap<ExprId, Vec<Rc<Site>>>;
+
+/// A function: its module's address, and its definition there.
+type DefKey = (usize, StmtId);
+
 /// Memory of one file's counting.
 #[derive(Default)]
 pub struct Counter {
-    sites: std::cell::RefCell<HashMap<usize, Rc<HashMap<ExprId, Vec<Rc<Site>>>>>>,
-    functions: std::cell::RefCell<HashMap<(usize, StmtId), Rc<Vec<Use>>>>,
+    sites: std::cell::RefCell<HashMap<usize, Rc<SitesByExpr>>>,
+    functions: std::cell::RefCell<HashMap<DefKey, Rc<Vec<Use>>>>,
     active: std::cell::RefCell<Vec<(usize, StmtId)>>,
 }
 
@@ -150,7 +156,7 @@ impl Semantics<'_> {
         if let Some(known) = c.sites.borrow().get(&key) {
             return Rc::clone(known);
         }
-        let mut out: HashMap<ExprId, Vec<Rc<Site>>> = HashMap::new();
+        let mut out: HashMap<ExprId, Vec<Rc<Site>>> = HashMap::default();
         for found in &m.matches {
             if !self.accepts(m, found) {
                 continue;
@@ -295,7 +301,7 @@ impl Semantics<'_> {
         for &id in body {
             let stmt = m.stmt(id);
             match &stmt.kind {
-                StmtKind::Function(_) | StmtKind::Class(_) => continue,
+                StmtKind::Function(_) | StmtKind::Class(_) => {}
                 StmtKind::For { iter, body, orelse, .. } => {
                     self.expr_uses(c, m, *iter, env, scale, depth, out);
                     let inner = if leaves_early(m, body) {
@@ -426,10 +432,10 @@ impl Semantics<'_> {
                     if name == "run" && !thread {
                         continue;
                     }
-                    if let Some(Type::Function(method)) = self.member(&def, name, 0) {
-                        if method.module.role != Role::Product {
-                            self.function_uses(c, &method, &Env::default(), scale, depth + 1, out);
-                        }
+                    if let Some(Type::Function(method)) = self.member(&def, name, 0)
+                        && method.module.role != Role::Product
+                    {
+                        self.function_uses(c, &method, &Env::default(), scale, depth + 1, out);
                     }
                 }
             }

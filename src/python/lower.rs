@@ -5,7 +5,7 @@
 //! understood as a whole must not be fixed.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::sync::OnceLock;
 
 use tree_sitter::{Language, Parser, Tree, TreeCursor};
@@ -48,7 +48,7 @@ pub fn lower(tree: &Tree, text: &str) -> Ast {
         text,
         grammar: grammar(),
         ast: Ast::default(),
-        symbols: HashMap::new(),
+        symbols: HashMap::default(),
         stmt: StmtId(0),
         depth: 0,
         has_error: tree.root_node().has_error(),
