@@ -70,6 +70,7 @@ pub fn plan(
     if let Some(why) = boundary(old, dimension).or_else(|| boundary(constant.count(), dimension)) {
         return Err(why);
     }
+    let home = m.expr(site).stmt;
     let functions = functions_using(sem, m, site, term);
     if functions.is_empty() {
         return Err("what it is used for is not seen here".to_owned());
@@ -95,6 +96,9 @@ pub fn plan(
         {
             numbers.push((id, v));
         }
+    }
+    if let Some(text) = named(m, &regions, m.expr(term.expr).stmt, old.max(constant.count())).or_else(|| named(m, &regions, home, old)) {
+        return Err(format!("{text} names it"));
     }
     // A limit that the count exceeds must still be exceeded: saturation is what such a test is about.
     for &(e, v) in &numbers {
@@ -198,11 +202,17 @@ fn boundary(n: u64, dimension: Dimension) -> Option<String> {
 
 /// Whether a test's name says that its size or number of rounds is what it is about (HAZARDS rows 15, 19 to 21).
 fn is_the_point(name: &str, dimension: Dimension) -> bool {
-    const WORDS: &[&str] =
-        &["overflow", "recursi", "quadratic", "perform", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz", "flooding"];
+    const ALWAYS: &[&str] =
+        &["overflow", "recursi", "quadratic", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz"];
+    const SIZES: &[&str] = &[
+        "memory", "leak", "pipe", "buffer", "chunk", "expan", "rotat", "rollover", "spill", "flow", "window", "fragment", "backpressure",
+        "socket", "stdin", "stdout", "stream",
+    ];
     let lower = name.to_ascii_lowercase();
-    lower.split('_').any(|part| WORDS.iter().any(|w| part.starts_with(w)))
-        || dimension == Dimension::Size && (lower.contains("memoryerror") || lower.contains("backpressure"))
+    lower.split('_').any(|part| {
+        let starts = |words: &[&str]| words.iter().any(|w| part.starts_with(w));
+        starts(ALWAYS) || dimension == Dimension::Size && starts(SIZES)
+    })
 }
 
 /// A call in the given regions that moves data through a buffer of the operating system, whose size nobody here knows.
@@ -210,6 +220,7 @@ fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<St
     const METHODS: &[&str] = &[
         "sendall", "sendto", "sendfile", "sendmsg", "recv", "recv_into", "recvfrom", "makefile", "send_bytes", "recv_bytes", "drain",
         "communicate", "start_server", "open_connection", "create_connection", "create_server", "socketpair", "setblocking",
+        "data_received", "received", "receive_data", "receive_some", "send_all", "feed", "feed_data", "sendbytes",
     ];
     const LIBRARIES: &[&str] =
         &["socket.", "subprocess.", "os.write", "os.pipe", "os.openpty", "pty.", "select.", "selectors.", "asyncio.subprocess."];
@@ -228,10 +239,50 @@ fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<St
                             .any(|w| m.text(value).to_ascii_lowercase().contains(w))
                     || matches!(sem.type_of(m, func), Type::External(n) if LIBRARIES.iter().any(|l| n.starts_with(l)))
             }
-            ExprKind::Name(n) => METHODS.contains(&m.name(n)),
+            // `await send({…})` of an ASGI application
+            ExprKind::Name(n) => METHODS.contains(&m.name(n)) || matches!(m.name(n), "send" | "receive"),
             _ => false,
         };
         moves.then(|| m.text(func).lines().next().unwrap_or_default().to_owned())
+    })
+}
+
+/// A string that holds the number: `b"Content-Length: 100000"`, or `"2MB"` for a size of 2,000,000.
+fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
+    if n < 10 {
+        return None;
+    }
+    let own = m.stmt(stmt).span;
+    let own = if matches!(m.stmt(stmt).kind, StmtKind::Assign { .. } | StmtKind::Expr(_)) { own } else { Span::at(0) };
+    let mut wanted = vec![n.to_string()];
+    for (unit, letter) in [(1_000, 'k'), (1_000_000, 'm'), (1_000_000_000, 'g'), (1 << 10, 'k'), (1 << 20, 'm'), (1 << 30, 'g')] {
+        if n >= unit && n % unit == 0 {
+            wanted.push(format!("{}{letter}", n / unit));
+        }
+    }
+    m.ast.exprs.iter().find_map(|expr| {
+        if !matches!(expr.kind, ExprKind::Str { .. })
+            || !(own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span)))
+            || expr.span.end - expr.span.start > 400
+        {
+            return None;
+        }
+        let text = m.source.slice(expr.span);
+        let plain: String = text.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+        let hit = wanted.iter().any(|w| {
+            plain.match_indices(w.as_str()).any(|(at, _)| {
+                let before = plain[..at].chars().next_back();
+                let after = plain[at + w.len()..].chars().next();
+                let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || c == '.');
+                !digit(before)
+                    && if w.ends_with(|c: char| c.is_ascii_digit()) {
+                        !digit(after)
+                    } else {
+                        after.is_none_or(|c| !c.is_ascii_alphanumeric() || matches!(c, 'b' | 'i'))
+                    }
+            })
+        });
+        hit.then(|| format!("`{}`", text.lines().next().unwrap_or_default().chars().take(50).collect::<String>()))
     })
 }
 
@@ -467,6 +518,7 @@ fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Vec
     for home in modules {
         let mut note = |name: &str, e: ExprId| {
             if limit_name(name)
+                && super::durations::duration_name(name).is_none()
                 && let Some(c) = sem.constant(&home, e, &Env::default())
                 && c.value >= 2.0
             {

@@ -201,6 +201,8 @@ struct Builder<'s, 'p> {
     upper: Vec<Form>,
     classes: Vec<Def>,
     visited: Vec<(usize, StmtId)>,
+    /// The test mentions that something expires.
+    expires: bool,
 }
 
 /// Describes the durations of one test.
@@ -217,6 +219,7 @@ pub fn model(sem: &Semantics<'_>, facts: &TestFacts) -> Model {
         upper: Vec::new(),
         classes: Vec::new(),
         visited: Vec::new(),
+        expires: false,
     };
     for u in &facts.uses {
         if u.site.kind != SiteKind::Sleep {
@@ -251,6 +254,9 @@ pub fn model(sem: &Semantics<'_>, facts: &TestFacts) -> Model {
         b.function(&def, &Env::default(), 0);
     }
     b.products();
+    if b.expires && b.timeouts.is_empty() {
+        b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
+    }
     b.tie();
     b.model
 }
@@ -345,6 +351,7 @@ impl Builder<'_, '_> {
         self.visited.push(key);
         let m = Arc::clone(&def.module);
         let Some(f) = m.function(def.stmt) else { return };
+        self.expires |= mentions_expiry(m.source.slice(f.outer_span));
         let mut statements = Vec::new();
         for_each_statement(&m, &f.body, &mut |id| statements.push(id));
         for id in statements {
@@ -352,6 +359,7 @@ impl Builder<'_, '_> {
             m.stmt(id).kind.exprs(&mut |e| exprs.push(e));
             if let StmtKind::Assert { test, .. } = m.stmt(id).kind {
                 self.assertion(&m, test, env);
+                self.tolerance(&m, test);
             }
             if let StmtKind::Function(_) = m.stmt(id).kind {
                 // Defined here, run by a thread or callback of this test.
@@ -359,6 +367,11 @@ impl Builder<'_, '_> {
                 continue;
             }
             while let Some(e) = exprs.pop() {
+                if let ExprKind::Str { .. } = m.expr(e).kind
+                    && is_program(m.text(e))
+                {
+                    self.decline("a program in a string takes part, whose speed no number here says".to_owned());
+                }
                 if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
                     self.call(&m, e, *func, args, env, depth);
                 }
@@ -578,7 +591,41 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// `assert compare(end, start, 0.8, tolerance=0.15)`, `assert elapsed == approx(2, abs=0.1)`: shorter times would all pass, or the
+    /// number that was waited for is written a second time where no tie reaches it.
+    fn tolerance(&mut self, m: &Arc<Module>, test: ExprId) {
+        const TIMES: &[&str] = &["time", "elapsed", "duration", "took", "wait", "slept", "seconds", "start", "delay"];
+        let mut stack = vec![test];
+        while let Some(e) = stack.pop() {
+            if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
+                let callee = m.text(*func).to_ascii_lowercase();
+                let allows = callee.ends_with("approx")
+                    || callee.ends_with("isclose")
+                    || args.iter().any(|a| match a.kind {
+                        ArgKind::Keyword(k) => {
+                            let k = m.name(k).to_ascii_lowercase();
+                            ["delta", "tol", "abs", "rel", "places", "eps", "margin"].iter().any(|w| k.contains(w))
+                        }
+                        _ => false,
+                    });
+                let text = m.text(test).to_ascii_lowercase();
+                if allows && TIMES.iter().any(|w| text.contains(w)) {
+                    self.decline(format!("`{}` allows a tolerance that shorter times would all be within", excerpt(m, e)));
+                }
+            }
+            m.expr(e).kind.children(&mut |c| stack.push(c));
+        }
+    }
+
     fn unittest_assertion(&mut self, m: &Arc<Module>, method: &str, args: &[Arg], env: &Env) {
+        if let Some(first) = args.first()
+            && matches!(method, "assertAlmostEqual" | "assertAlmostEquals")
+        {
+            let text: String = args.iter().map(|a| m.text(a.value).to_ascii_lowercase()).collect();
+            if ["time", "elapsed", "duration", "took"].iter().any(|w| text.contains(w)) {
+                self.decline(format!("an assertion allows `{}` a tolerance that shorter times would all be within", excerpt(m, first.value)));
+            }
+        }
         let op = match method {
             "assertGreater" => CompareOp::Gt,
             "assertGreaterEqual" => CompareOp::GtE,
@@ -886,6 +933,22 @@ impl Builder<'_, '_> {
         }
         out
     }
+}
+
+/// Whether a test speaks of something that expires, resets or is let through at a rate.
+fn mentions_expiry(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["expir", "_ttl", "ttl=", "window", "evict", "persecond", "per_second", "throttl", "rate_limit", "ratelimit", "lease", "stale"]
+        .iter()
+        .any(|w| lower.contains(w))
+}
+
+/// Whether a string literal is a Python program, for a child process to run.
+fn is_program(text: &str) -> bool {
+    text.contains('\n') && text.lines().any(|l| {
+        let l = l.trim_start_matches([' ', '\t', '"', '\'', 'r', 'f', 'b', '\\']);
+        l.starts_with("import ") || l.starts_with("from ") && l.contains(" import ")
+    })
 }
 
 /// `int(time.time())`, `ceil(now())`: a difference of less than a second may or may not show (HAZARDS row 13).

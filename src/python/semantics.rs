@@ -117,6 +117,8 @@ pub struct Semantics<'p> {
     pub suite: Arc<Suite>,
     types: RefCell<HashMap<(usize, ExprId), Type>>,
     busy: RefCell<Vec<(usize, ExprId)>>,
+    /// What classes of the product are known to reach outside; there is one list of calls to ask about.
+    pub(super) reached: RefCell<HashMap<(usize, StmtId), Option<&'static str>>>,
     /// Types of parameters by what is passed for them.
     parameters: RefCell<HashMap<(usize, StmtId, usize), Type>>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
@@ -143,6 +145,7 @@ impl<'p> Semantics<'p> {
             suite,
             types: RefCell::default(),
             busy: RefCell::default(),
+            reached: RefCell::default(),
             parameters: RefCell::default(),
             roots: RefCell::default(),
             importing: Cell::new(0),

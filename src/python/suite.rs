@@ -324,6 +324,16 @@ impl Semantics<'_> {
     /// calls that it, or what it calls in turn, makes.
     #[must_use]
     pub fn reaches(&self, def: Def, calls: &[(&str, &'static str)]) -> Option<&'static str> {
+        let key = (Arc::as_ptr(&def.module) as usize, def.stmt);
+        if let Some(known) = self.reached.borrow().get(&key) {
+            return *known;
+        }
+        let answer = self.reaches_anew(def, calls);
+        self.reached.borrow_mut().insert(key, answer);
+        answer
+    }
+
+    fn reaches_anew(&self, def: Def, calls: &[(&str, &'static str)]) -> Option<&'static str> {
         let mut seen: Vec<Def> = vec![def];
         let mut at = 0;
         while at < seen.len() && at < 40 {
