@@ -601,6 +601,10 @@ impl<'t> Lowering<'t> {
                 }
                 _ => self.other(frame),
             },
+            // `f"{x:=5}"` is `x` in a width of five: an assignment needs parentheses there.
+            Kind::NamedExpression if parent == Kind::Interpolation => {
+                self.items.truncate(frame.first + 1);
+            }
             Kind::Pair => {
                 let mut parts = exprs(&self.items[frame.first..]);
                 match (parts.next(), parts.next()) {
