@@ -131,7 +131,7 @@ fn every_pattern_and_every_trigger_finds_something_in_a_case() {
     assert_eq!(compiled, files, "a file in queries/ is not built in, or holds no pattern");
 
     let roles = inputs.iter().flat_map(|i| &i.files).map(|(f, _)| (f.path.clone(), f.role)).collect();
-    let mut project = Project::new(queries, roles, Vec::new());
+    let project = Project::new(queries, roles, Vec::new());
     for (source, role, i) in texts {
         let module = Arc::new(Module::new(source, role, &project.queries).unwrap());
         let suite = Arc::clone(&inputs[i].files[0].0.suite);
