@@ -257,7 +257,7 @@ impl<'i> Run<'i> {
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         let names = self.shared_names(&wanted);
         if let Some(names) = names {
-            wanted.extend(idle.into_par_iter().filter(|(_, s)| names.is_match(s.text())).collect::<Vec<_>>());
+            wanted.extend(idle.into_par_iter().filter(|(_, s)| names.is_match(s.text().as_bytes())).collect::<Vec<_>>());
         }
         wanted.sort_by_key(|(i, _)| *i);
         let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
@@ -295,7 +295,7 @@ impl<'i> Run<'i> {
     }
 
     /// Names that helper modules and conftest files with something to find in them define: a file that mentions one is judged too.
-    fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::Regex> {
+    fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::bytes::Regex> {
         let mut names: BTreeSet<String> = BTreeSet::new();
         for (i, source) in wanted {
             let found = &self.input.files[*i].0;
@@ -329,7 +329,7 @@ impl<'i> Run<'i> {
             return None;
         }
         let names: Vec<String> = names.iter().map(|n| regex::escape(n)).collect();
-        regex::Regex::new(&format!(r"\b(?:{})\b", names.join("|"))).ok()
+        regex::bytes::RegexBuilder::new(&format!(r"\b(?:{})\b", names.join("|"))).unicode(false).build().ok()
     }
 
     fn judge(&self, i: usize, source: Arc<SourceFile>) -> Judged {

@@ -32,7 +32,8 @@ pub(crate) fn run(args: &CheckArgs, global: &GlobalOptions, console: &mut Consol
     if shows_only(&args.files, &opened, console)? {
         return Ok(Status::Clean);
     }
-    let checked = engine::check(&opened.input)?;
+    let mut checked = engine::check(&opened.input)?;
+    checked.errors.extend(opened.errors.iter().cloned());
     let view = opened.view(Applicability::Safe);
     let told = Told { view, format: args.output.output_format.or(opened.format), statistics: args.output.statistics };
     conclude(&checked, &told, &opened, args.output.exit_zero, console)

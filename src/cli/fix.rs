@@ -67,14 +67,18 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
         (_, _, true) => Mode::Print,
         _ => Mode::Write,
     };
-    let fixed = engine::fix(&opened.input, level)?;
+    let mut fixed = engine::fix(&opened.input, level)?;
+    fixed.after.errors.extend(opened.errors.iter().cloned());
+    if mode == Mode::Write {
+        project::save(&fixed.changes, &opened.root)?;
+    }
     let told = Told {
         view: opened.view(level),
         format: args.output.output_format.or(opened.format),
         statistics: args.output.statistics,
     };
     let run = Run { mode, told, output: &args.output, opened: &opened };
-    run.conclude(&fixed, project::save, console)
+    run.conclude(&fixed, console)
 }
 
 /// A run whose fixes are known.
@@ -86,21 +90,11 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Writes or shows, tells what remains, and how that ends.
-    fn conclude(
-        &self,
-        fixed: &Fixed,
-        save: impl FnOnce(&[Change]) -> Vec<FileError>,
-        console: &mut Console,
-    ) -> Result<Status, Failure> {
+    /// Shows, tells what remains, and how that ends. What is to be written has been.
+    fn conclude(&self, fixed: &Fixed, console: &mut Console) -> Result<Status, Failure> {
         let view = &self.told.view;
-        let mut failed = Vec::new();
         match self.mode {
-            Mode::Write => {
-                failed = save(&fixed.changes);
-                self.findings(fixed, console)?;
-            }
-            Mode::Check => self.findings(fixed, console)?,
+            Mode::Write | Mode::Check => self.findings(fixed, console)?,
             Mode::Diff => {
                 diff(&fixed.changes, view, console)?;
                 self.remaining_aside(fixed, console)?;
@@ -111,11 +105,9 @@ impl Run<'_> {
             }
         }
         if self.told.human() {
-            console.aside(Verbosity::Default, |err| self.summary(fixed, &failed, err))?;
+            console.aside(Verbosity::Default, |err| self.summary(fixed, err))?;
         }
-        let unread = errors(&fixed.after.errors, view, console);
-        let unwritten = errors(&failed, view, console);
-        if unread || unwritten {
+        if errors(&fixed.after.errors, view, console) {
             return Ok(Status::Failed);
         }
         let remain = !fixed.after.findings.is_empty();
@@ -152,7 +144,7 @@ impl Run<'_> {
     }
 
     /// What was fixed and what remains.
-    fn summary(&self, fixed: &Fixed, failed: &[FileError], out: &mut dyn io::Write) -> io::Result<()> {
+    fn summary(&self, fixed: &Fixed, out: &mut dyn io::Write) -> io::Result<()> {
         let view = &self.told.view;
         let remain = fixed.after.findings.len();
         let applied: usize = fixed.applied.values().sum();
@@ -178,7 +170,7 @@ impl Run<'_> {
             }
         }
         self.hint(fixed, out)?;
-        if self.mode == Mode::Write && applied > 0 && failed.is_empty() {
+        if self.mode == Mode::Write && applied > 0 {
             writeln!(out, "`testdiet undo` takes it back.")?;
         }
         Ok(())

@@ -14,6 +14,7 @@ use crate::engine::{Change, FileError, Input};
 use crate::report::totals::Limits;
 use crate::report::{Format, View};
 use crate::source::SourceFile;
+use crate::write;
 
 /// What a run works on and how it is told.
 pub(crate) struct Opened {
@@ -28,10 +29,8 @@ pub(crate) struct Opened {
     /// Whether the configuration lets unsafe fixes be applied.
     pub unsafe_fixes: bool,
     /// Files that could not be listed, and notes on what was left out.
-    #[allow(dead_code, reason = "read once the commands tell them and the journal is wired")]
     pub errors: Vec<FileError>,
     /// Where the undo journal lives.
-    #[allow(dead_code, reason = "as above")]
     pub root: PathBuf,
     home: Arc<Settings>,
 }
@@ -42,17 +41,21 @@ impl Opened {
         let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
         let stdin = if files.stdin()? { Some(Arc::new(read_stdin(&cwd, files.stdin_filename.as_deref())?)) } else { None };
         let configuration = Configuration::new(overrides(files, rules, global), &cwd)?;
-        let (found, mut errors) = if let Some(source) = &stdin {
-            let folder = source.path.parent().unwrap_or(&cwd);
-            let suite = Suites::default().of_folder(folder, folder);
-            let role = if files.stdin_filename.is_some() { suite.role(&source.path) } else { Role::Test };
-            (vec![Found { path: source.path.clone(), role, suite, explicit: true }], Vec::new())
-        } else {
-            let Discovered { files, errors, notes } = discover(&files.paths, &configuration)?;
-            for note in notes {
-                eprintln_note(&note);
+        recover(configuration.project_root())?;
+        let (found, mut errors) = match &stdin {
+            Some(source) => {
+                let folder = source.path.parent().unwrap_or(&cwd);
+                let suite = Suites::default().of_folder(folder, folder);
+                let role = if files.stdin_filename.is_some() { suite.role(&source.path) } else { Role::Test };
+                (vec![Found { path: source.path.clone(), role, suite, explicit: true }], Vec::new())
             }
-            (files, errors)
+            None => {
+                let Discovered { files, errors, notes } = discover(&files.paths, &configuration)?;
+                for note in notes {
+                    eprintln_note(&note);
+                }
+                (files, errors)
+            }
         };
         let mut input =
             Input { files: Vec::new(), folders: Vec::new(), stdin: stdin.clone(), own: Vec::new(), rules: Vec::new() };
@@ -70,7 +73,7 @@ impl Opened {
             input.files.push((file, settings));
         }
         let folders =
-            |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(|p| normal(&p)).collect::<Vec<_>>();
+            |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(normal).collect::<Vec<_>>();
         input.folders = if files.paths.is_empty() && stdin.is_none() {
             // pytest's own `testpaths`: the whole suite.
             input.files.iter().map(|(f, _)| f.suite.root.clone()).collect()
@@ -113,7 +116,7 @@ impl Opened {
 
     /// The settings the engine would use, for `--show-settings`.
     pub(crate) fn settings(&self) -> String {
-        format!("{:#?}\n", self.home)
+        self.home.to_string()
     }
 }
 
@@ -136,7 +139,7 @@ fn overrides(files: &FileOptions, rules: &RuleOptions, global: &GlobalOptions) -
 }
 
 /// A path without `.` and `..`, which name nothing of their own.
-fn normal(path: &Path) -> PathBuf {
+fn normal(path: PathBuf) -> PathBuf {
     use std::path::Component;
     path.components().fold(PathBuf::new(), |mut out, part| {
         match part {
@@ -161,30 +164,37 @@ fn read_stdin(cwd: &Path, name: Option<&Path>) -> Result<SourceFile, Failure> {
     SourceFile::from_bytes(cwd.join(name.unwrap_or(Path::new("-"))), bytes).map_err(Failure::Stdin)
 }
 
-/// Writes changed files, all of them or those that can be; what could not be is handed back.
-pub(crate) fn save(_changes: &[Change]) -> Vec<FileError> {
-    Vec::new()
+/// Writes changed files, all of them or none.
+pub(crate) fn save(changes: &[Change], root: &Path) -> Result<(), Failure> {
+    if !changes.is_empty() {
+        write::write_all(changes, root, "fix")?;
+    }
+    Ok(())
+}
+
+/// Finishes or takes back what a killed run left half-way, and says so.
+fn recover(root: &Path) -> Result<(), Failure> {
+    let recovered = write::recover(root)?;
+    if !recovered.restored.is_empty() {
+        let command = recovered.command.unwrap_or_else(|| "run".to_owned());
+        let files = recovered.restored.len();
+        anstream::eprintln!("note: the last `{command}` was killed half-way; {files} file(s) are back as they were before it");
+    }
+    for (path, copy) in recovered.kept {
+        let copy = copy.map(|c| format!("; their old text is in {}", c.display())).unwrap_or_default();
+        anstream::eprintln!("note: {} was edited since the last run was killed and is left as it is{copy}", path.display());
+    }
+    Ok(())
 }
 
 /// Takes back what the last run wrote. Hands back the files that are as they were, or why that cannot be.
-#[allow(clippy::unnecessary_wraps, reason = "the journal can be missing or stale once it is wired")]
 pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
-    Ok(Vec::new())
-}
-
-#[cfg(test)]
-impl Opened {
-    /// A run in `/work` that found no file.
-    pub(crate) fn nothing() -> Self {
-        Self {
-            input: Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() },
-            cwd: PathBuf::from("/work"),
-            stdin: None,
-            format: None,
-            unsafe_fixes: false,
-            errors: Vec::new(),
-            root: PathBuf::from("/work"),
-            home: Arc::new(Settings::default()),
-        }
+    let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
+    let configuration = Configuration::new(Overrides { isolated: true, ..Overrides::default() }, &cwd)?;
+    let root = configuration.project_root();
+    recover(root)?;
+    if write::history(root).is_empty() {
+        return Ok(Vec::new());
     }
+    Ok(write::undo(root)?.files)
 }

@@ -7,7 +7,7 @@
 //! Every expression knows the statement it stands in, every statement its parent, so walking outwards
 //! (enclosing loop, function, `with`) is as cheap as walking inwards.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use crate::source::Span;
 

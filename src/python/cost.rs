@@ -4,7 +4,7 @@
 //! way are known. Sleeps of threads count as often as threads are started: what a machine has to bear is threads × iterations ×
 //! seconds (POSTMORTEM of the suite this tool was born from), though they overlap in time.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ impl Semantics<'_> {
         if let Some(known) = c.sites.borrow().get(&key) {
             return Rc::clone(known);
         }
-        let mut out: HashMap<ExprId, Vec<Rc<Site>>> = HashMap::new();
+        let mut out: HashMap<ExprId, Vec<Rc<Site>>> = HashMap::default();
         for found in &m.matches {
             if !self.accepts(m, found) {
                 continue;

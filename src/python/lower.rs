@@ -5,8 +5,7 @@
 //! understood as a whole must not be fixed.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::num::NonZero;
+use rustc_hash::FxHashMap as HashMap;
 use std::sync::OnceLock;
 
 use tree_sitter::{Language, Parser, Tree, TreeCursor};
@@ -49,7 +48,7 @@ pub fn lower(tree: &Tree, text: &str) -> Ast {
         text,
         grammar: grammar(),
         ast: Ast::default(),
-        symbols: HashMap::new(),
+        symbols: HashMap::default(),
         stmt: StmtId(0),
         depth: 0,
         has_error: tree.root_node().has_error(),
@@ -217,7 +216,7 @@ macro_rules! fields {
 
 fields! {
     name, value, alias, module_name, left, right, operator, operators, object, attribute, function, arguments, body, condition,
-    consequence, parameters, return_type, superclasses, definition, r#type, argument, key, subscript,
+    consequence, alternative, parameters, return_type, superclasses, definition, r#type, argument, key, subscript, cause,
     expression, subject, guard, format_specifier,
 }
 
@@ -292,7 +291,7 @@ impl<'a> Lower<'a> {
                 Kind::Comment => self.ast.comments.push(Self::span(c)),
                 Kind::LineContinuation => {}
                 _ => {
-                    let field = c.field_id().map_or(0, NonZero::get);
+                    let field = c.field_id().map_or(0, |id| id.get());
                     f(self, c, field, kind);
                 }
             }
@@ -897,10 +896,10 @@ impl<'a> Lower<'a> {
         // A decorated definition is the definition; its decorators belong to it.
         match &lowered {
             StmtKind::Function(f) => {
-                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, f.name_span, span), span.end);
+                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, f.name_span, span), span.end)
             }
             StmtKind::Class(k) => {
-                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, k.name_span, span), span.end);
+                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, k.name_span, span), span.end)
             }
             _ => {}
         }

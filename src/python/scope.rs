@@ -4,7 +4,7 @@
 //! assignment that a later unconditional one overwrites is not among them. A name that is left with several
 //! bindings has several possible meanings; it is for the callers (types, values) to see whether they agree.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::ast::{Ast, Clause, ExprId, ExprKind, Param, StmtId, StmtKind, Symbol};
 
@@ -141,8 +141,8 @@ impl Scopes {
                 scopes: vec![Scope::new(ScopeKind::Module, None)],
                 of_stmt: vec![MODULE; ast.stmts.len()],
                 block_of: vec![(None, 0); ast.stmts.len()],
-                of_expr: HashMap::new(),
-                of_def: HashMap::new(),
+                of_expr: HashMap::default(),
+                of_def: HashMap::default(),
             },
             fallback: false,
         };
@@ -320,7 +320,7 @@ fn opens_for(ast: &Ast, parent: ExprId, child: ExprId) -> bool {
 
 impl Scope {
     fn new(kind: ScopeKind, parent: Option<ScopeId>) -> Self {
-        Self { kind, parent, bindings: HashMap::new(), stars: Vec::new(), declared: HashMap::new() }
+        Self { kind, parent, bindings: HashMap::default(), stars: Vec::new(), declared: HashMap::default() }
     }
 }
 

@@ -4,7 +4,7 @@
 //! with several meanings has a type only if they all agree, and what cannot be followed is [`Type::Unknown`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -117,8 +117,8 @@ pub struct Semantics<'p> {
     pub suite: Arc<Suite>,
     types: RefCell<HashMap<(usize, ExprId), Type>>,
     busy: RefCell<Vec<(usize, ExprId)>>,
-    /// An expression was asked for its own type; what was computed meanwhile is not remembered.
-    cycle: Cell<bool>,
+    /// Types of parameters by what is passed for them.
+    parameters: RefCell<HashMap<(usize, StmtId, usize), Type>>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
     /// How many imports are being followed: modules may import each other in circles.
     importing: Cell<usize>,
@@ -143,7 +143,7 @@ impl<'p> Semantics<'p> {
             suite,
             types: RefCell::default(),
             busy: RefCell::default(),
-            cycle: Cell::new(false),
+            parameters: RefCell::default(),
             roots: RefCell::default(),
             importing: Cell::new(0),
         }
@@ -264,24 +264,15 @@ impl<'p> Semantics<'p> {
         }
         {
             let mut busy = self.busy.borrow_mut();
+            // Something defined by itself has no type that could be told without guessing.
             if busy.contains(&id) || busy.len() > DEPTH {
-                self.cycle.set(true);
-                return Type::Never;
+                return Type::Unknown;
             }
             busy.push(id);
         }
         let t = self.compute(m, e);
-        let outermost = {
-            let mut busy = self.busy.borrow_mut();
-            busy.pop();
-            busy.is_empty()
-        };
-        if outermost || !self.cycle.get() {
-            self.types.borrow_mut().insert(id, t.clone());
-        }
-        if outermost {
-            self.cycle.set(false);
-        }
+        self.busy.borrow_mut().pop();
+        self.types.borrow_mut().insert(id, t.clone());
         t
     }
 
@@ -634,7 +625,15 @@ impl<'p> Semantics<'p> {
             }
             return stdlib::fixture(name).map_or(Type::Unknown, Type::instance);
         }
-        self.passed(m, def, index)
+        let key = (key(m), def, index);
+        if let Some(known) = self.parameters.borrow().get(&key) {
+            return known.clone();
+        }
+        // Asked for again while it is looked for (a recursive helper), it adds nothing.
+        self.parameters.borrow_mut().insert(key, Type::Never);
+        let t = self.passed(m, def, index);
+        self.parameters.borrow_mut().insert(key, t.clone());
+        t
     }
 
     /// The type of a parameter by what this module's calls pass for it. Only a private helper can be followed so: one that

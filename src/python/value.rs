@@ -3,7 +3,7 @@
 //! A [`Constant`] is a linear form over [`Term`]s, the literals somebody typed: that is what the planner needs to change some of
 //! them and know what happens to every value computed from them.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
