@@ -4,8 +4,8 @@
 //! [`Ast::errors`]. Nesting is followed to [`DEPTH`] levels; deeper code is told like a syntax error, because a file that is not
 //! understood as a whole must not be fixed.
 
-use std::cell::RefCell;
 use rustc_hash::FxHashMap as HashMap;
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use tree_sitter::{Language, Parser, Tree, TreeCursor};
@@ -216,7 +216,7 @@ macro_rules! fields {
 
 fields! {
     name, value, alias, module_name, left, right, operator, operators, object, attribute, function, arguments, body, condition,
-    consequence, alternative, parameters, return_type, superclasses, definition, r#type, argument, key, subscript, cause,
+    consequence, parameters, return_type, superclasses, definition, r#type, argument, key, subscript,
     expression, subject, guard, format_specifier,
 }
 
@@ -291,7 +291,7 @@ impl<'a> Lower<'a> {
                 Kind::Comment => self.ast.comments.push(Self::span(c)),
                 Kind::LineContinuation => {}
                 _ => {
-                    let field = c.field_id().map_or(0, |id| id.get());
+                    let field = c.field_id().map_or(0, std::num::NonZero::get);
                     f(self, c, field, kind);
                 }
             }
@@ -896,10 +896,10 @@ impl<'a> Lower<'a> {
         // A decorated definition is the definition; its decorators belong to it.
         match &lowered {
             StmtKind::Function(f) => {
-                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, f.name_span, span), span.end)
+                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, f.name_span, span), span.end);
             }
             StmtKind::Class(k) => {
-                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, k.name_span, span), span.end)
+                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, k.name_span, span), span.end);
             }
             _ => {}
         }
