@@ -4,8 +4,9 @@
 ;; a wrong timeout on a `", ".join(parts)` would be a broken test.
 ;;
 ;; trigger: \.join\s*\(\s*\)
-;; trigger: \.join\s*\(\s*(timeout|None)
-;; trigger: \.join\s*\( && Thread|Process|Timer
+;; trigger: \.join\s*\(\s*(?:timeout|None)
+;; trigger: \.join\s*\( && (?:Thread|Process|Timer)\s*\(
+;;
 
 ((call function: (attribute object: (_) @receiver attribute: (identifier) @_method)) @join
   (#eq? @_method "join")

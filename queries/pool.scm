@@ -1,6 +1,7 @@
 ;; Constructs a pool of threads or processes; the amount is its number of workers.
 ;;
-;; trigger: Pool|Executor
+;; trigger: (?:Pool|Executor)\s*\(
+;;
 
 ((call function: [(identifier) (attribute)] @callee) @pool
   (#subclass-of? @callee

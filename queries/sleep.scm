@@ -3,7 +3,8 @@
 ;; `sleep` is an ordinary word: shell wrappers, schedulers and test doubles have functions of that name that wait for
 ;; nothing. So the callee must resolve, through imports, aliases and shadowing, to a clock's own.
 ;;
-;; trigger: sleep
+;; trigger: \bsleep\b
+;;
 
 ;; time.sleep(2.5), await asyncio.sleep(delay=1), sleep(SETTLE) after `from time import sleep`, pause(1) after `as pause`.
 ((call function: [(identifier) (attribute)] @callee) @sleep

@@ -1,6 +1,7 @@
 ;; Constructs a thread or a process.
 ;;
-;; trigger: Thread|Process|Timer
+;; trigger: (?:Thread|Process|Timer)\s*[(),]
+;;
 
 ;; threading.Thread(target=work), Worker(queue) where `class Worker(Thread)`, ctx.Process(…) after `ctx = get_context("spawn")`.
 ((call function: [(identifier) (attribute)] @callee) @thread

@@ -120,8 +120,8 @@ struct Search<'c> {
     config: &'c Configuration,
     suites: &'c Suites,
     out: Discovered,
-    /// By canonical path, where the file is in `out.files`, and whether it was reached through a link.
-    seen: HashMap<PathBuf, (usize, bool)>,
+    /// By canonical path, where the file is in `out.files`, and how many links were on the way.
+    seen: HashMap<PathBuf, (usize, u8)>,
 }
 
 impl Search<'_> {
@@ -154,25 +154,25 @@ impl Search<'_> {
             return Ok(());
         }
         let canonical = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-        let linked = canonical != path;
-        self.found(canonical, linked, Found { path, role, suite, explicit: true });
+        let links = u8::from(canonical != path);
+        self.found(canonical, links, Found { path, role, suite, explicit: true });
         Ok(())
     }
 
     /// Adds a file, unless it is known. The file itself is preferred to a link to it.
-    fn found(&mut self, canonical: PathBuf, linked: bool, mut found: Found) {
+    fn found(&mut self, canonical: PathBuf, links: u8, mut found: Found) {
         match self.seen.entry(canonical) {
             Entry::Vacant(entry) => {
-                entry.insert((self.out.files.len(), linked));
+                entry.insert((self.out.files.len(), links));
                 self.out.files.push(found);
             }
             Entry::Occupied(mut entry) => {
-                let (at, was_linked) = *entry.get();
+                let (at, known_links) = *entry.get();
                 let known = &mut self.out.files[at];
                 found.explicit |= known.explicit;
                 known.explicit = found.explicit;
-                if (linked, &found.path) < (was_linked, &known.path) {
-                    entry.insert((at, linked));
+                if (links, &found.path) < (known_links, &known.path) {
+                    entry.insert((at, links));
                     *known = found;
                 }
             }
@@ -235,7 +235,7 @@ impl Search<'_> {
             } else {
                 path.clone()
             };
-            self.found(canonical, linked || through_link, Found { path, role, suite, explicit: false });
+            self.found(canonical, u8::from(linked) + u8::from(through_link), Found { path, role, suite, explicit: false });
         }
         self.out.errors.extend(walked.errors);
         Ok(())

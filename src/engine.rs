@@ -260,7 +260,7 @@ impl<'i> Run<'i> {
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         // A conftest.py that does so passes it on to those who use its fixtures.
         while let Some(names) = self.shared_names(&wanted) {
-            let (named, rest): (Vec<_>, Vec<_>) = idle.into_par_iter().partition(|(_, s)| names.is_match(s.text()));
+            let (named, rest): (Vec<_>, Vec<_>) = idle.into_par_iter().partition(|(_, s)| names.is_match(s.text().as_bytes()));
             idle = rest;
             let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
             let more = named.iter().any(|(i, _)| shared(*i));
@@ -305,7 +305,7 @@ impl<'i> Run<'i> {
     }
 
     /// Names that helper modules and conftest files with something to find in them define: a file that mentions one is judged too.
-    fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::Regex> {
+    fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::bytes::Regex> {
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut fixtures: BTreeSet<String> = BTreeSet::new();
         for (i, source) in wanted {
@@ -332,7 +332,7 @@ impl<'i> Run<'i> {
                                     ("name", ExprKind::Str { text: Some(text), .. }) => {
                                         fixtures.insert(text.clone());
                                     }
-                                    ("autouse", ExprKind::Bool(true)) => return regex::Regex::new("").ok(),
+                                    ("autouse", ExprKind::Bool(true)) => return regex::bytes::Regex::new("").ok(),
                                     _ => {}
                                 }
                             }
@@ -359,7 +359,7 @@ impl<'i> Run<'i> {
             return None;
         }
         let names: Vec<String> = names.iter().map(|n| regex::escape(n)).collect();
-        regex::Regex::new(&format!(r"\b(?:{})\b", names.join("|"))).ok()
+        regex::bytes::RegexBuilder::new(&format!(r"\b(?:{})\b", names.join("|"))).unicode(false).build().ok()
     }
 
     fn judge(&self, i: usize, source: Arc<SourceFile>) -> Judged {

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use regex::RegexSet;
+use regex::bytes::{RegexSet, RegexSetBuilder};
 use tree_sitter::{Query, QueryCursor, QueryErrorKind, QueryPredicateArg, StreamingIterator, Tree};
 
 use crate::python::ast::{Ast, ExprId};
@@ -245,7 +245,7 @@ impl Queries {
                 let Some(expression) = header.trim().strip_prefix(";; trigger:") else { continue };
                 let mut all = Vec::new();
                 for term in expression.split(" && ").map(str::trim) {
-                    regex::Regex::new(term).map_err(|e| QueryError {
+                    regex::bytes::RegexBuilder::new(term).unicode(false).build().map_err(|e| QueryError {
                         file: name.clone(),
                         line: line + 1,
                         message: format!("this trigger is not a regular expression: {e}"),
@@ -268,8 +268,11 @@ impl Queries {
                 message: "at most 58 own queries are supported".to_owned(),
             });
         }
-        let triggers =
-            RegexSet::new(&terms).map_err(|e| QueryError { file: "queries".to_owned(), line: 1, message: e.to_string() })?;
+        let triggers = RegexSetBuilder::new(&terms).unicode(false).build().map_err(|e| QueryError {
+            file: "queries".to_owned(),
+            line: 1,
+            message: e.to_string(),
+        })?;
         let queries = Self { files, triggers, compiled: Mutex::new(HashMap::new()) };
         // A project's own query is compiled now, triggered or not, so that a mistake in it is told at once.
         for i in 0..queries.files.len() {
@@ -283,7 +286,7 @@ impl Queries {
     /// Which queries have something to look for in a text. One without triggers always has.
     #[must_use]
     pub fn triggered(&self, text: &str) -> Mask {
-        let hits = self.triggers.matches(text);
+        let hits = self.triggers.matches(text.as_bytes());
         let mut mask = 0;
         for (i, file) in self.files.iter().enumerate() {
             let on = file.triggers.is_empty() || file.triggers.iter().any(|all| all.iter().all(|&t| hits.matched(t)));

@@ -32,7 +32,8 @@ pub(crate) fn run(args: &CheckArgs, global: &GlobalOptions, console: &mut Consol
     if shows_only(&args.files, &opened, console)? {
         return Ok(Status::Clean);
     }
-    let checked = engine::check(&opened.input)?;
+    let mut checked = engine::check(&opened.input)?;
+    checked.errors.extend(opened.errors.iter().cloned());
     let view = opened.view(Applicability::Safe);
     let told = Told { view, format: args.output.output_format.or(opened.format), statistics: args.output.statistics };
     conclude(&checked, &told, &opened, args.output.exit_zero, console)
@@ -105,21 +106,14 @@ pub(crate) fn errors(errors: &[FileError], view: &View, console: &mut Console) -
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::super::console::tests::kept;
     use super::*;
-    use crate::engine::Project;
     use crate::report::samples;
-
-    fn opened() -> Opened {
-        Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin: None, format: None, unsafe_fixes: false }
-    }
 
     fn concluded(checked: &Checked, format: Option<&str>, exit_zero: bool, verbosity: Verbosity) -> (Status, String, String) {
         let (mut console, out, err) = kept(verbosity, true);
         let told = Told { view: samples::view(), format: format.map(|f| Format::named(f).unwrap()), statistics: false };
-        let status = conclude(checked, &told, &opened(), exit_zero, &mut console).unwrap();
+        let status = conclude(checked, &told, &Opened::nothing(), exit_zero, &mut console).unwrap();
         (status, out.text(), err.text())
     }
 

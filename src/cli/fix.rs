@@ -11,7 +11,7 @@ use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::{self, Opened};
 use super::{Failure, Status};
 use crate::edit::Applicability;
-use crate::engine::{self, Change, FileError, Fixed};
+use crate::engine::{self, Change, Fixed};
 use crate::report::{Format, View, amount, patch, shown, style, totals};
 
 /// Arguments of `testdiet fix`.
@@ -67,14 +67,18 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
         (_, _, true) => Mode::Print,
         _ => Mode::Write,
     };
-    let fixed = engine::fix(&opened.input, level)?;
+    let mut fixed = engine::fix(&opened.input, level)?;
+    fixed.after.errors.extend(opened.errors.iter().cloned());
+    if mode == Mode::Write {
+        project::save(&fixed.changes, &opened.root)?;
+    }
     let told = Told {
         view: opened.view(level),
         format: args.output.output_format.or(opened.format),
         statistics: args.output.statistics,
     };
     let run = Run { mode, told, output: &args.output, opened: &opened };
-    run.conclude(&fixed, project::save, console)
+    run.conclude(&fixed, console)
 }
 
 /// A run whose fixes are known.
@@ -86,21 +90,11 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Writes or shows, tells what remains, and how that ends.
-    fn conclude(
-        &self,
-        fixed: &Fixed,
-        save: impl FnOnce(&[Change]) -> Vec<FileError>,
-        console: &mut Console,
-    ) -> Result<Status, Failure> {
+    /// Shows, tells what remains, and how that ends. What is to be written has been.
+    fn conclude(&self, fixed: &Fixed, console: &mut Console) -> Result<Status, Failure> {
         let view = &self.told.view;
-        let mut failed = Vec::new();
         match self.mode {
-            Mode::Write => {
-                failed = save(&fixed.changes);
-                self.findings(fixed, console)?;
-            }
-            Mode::Check => self.findings(fixed, console)?,
+            Mode::Write | Mode::Check => self.findings(fixed, console)?,
             Mode::Diff => {
                 diff(&fixed.changes, view, console)?;
                 self.remaining_aside(fixed, console)?;
@@ -111,11 +105,9 @@ impl Run<'_> {
             }
         }
         if self.told.human() {
-            console.aside(Verbosity::Default, |err| self.summary(fixed, &failed, err))?;
+            console.aside(Verbosity::Default, |err| self.summary(fixed, err))?;
         }
-        let unread = errors(&fixed.after.errors, view, console);
-        let unwritten = errors(&failed, view, console);
-        if unread || unwritten {
+        if errors(&fixed.after.errors, view, console) {
             return Ok(Status::Failed);
         }
         let remain = !fixed.after.findings.is_empty();
@@ -152,7 +144,7 @@ impl Run<'_> {
     }
 
     /// What was fixed and what remains.
-    fn summary(&self, fixed: &Fixed, failed: &[FileError], out: &mut dyn io::Write) -> io::Result<()> {
+    fn summary(&self, fixed: &Fixed, out: &mut dyn io::Write) -> io::Result<()> {
         let view = &self.told.view;
         let remain = fixed.after.findings.len();
         let applied: usize = fixed.applied.values().sum();
@@ -178,7 +170,7 @@ impl Run<'_> {
             }
         }
         self.hint(fixed, out)?;
-        if self.mode == Mode::Write && applied > 0 && failed.is_empty() {
+        if self.mode == Mode::Write && applied > 0 {
             writeln!(out, "`testdiet undo` takes it back.")?;
         }
         Ok(())
@@ -206,12 +198,13 @@ fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
+    use crate::engine::FileError;
     use std::path::PathBuf;
     use std::sync::Arc;
 
     use super::super::console::tests::kept;
     use super::*;
-    use crate::engine::{Checked, Project};
+    use crate::engine::Checked;
     use crate::report::samples;
     use crate::rules::Code;
     use crate::source::SourceFile;
@@ -229,17 +222,11 @@ mod tests {
 
     fn concluded(mode: Mode, fixed: &Fixed, output: &OutputOptions, terminal: bool) -> (Status, String, String) {
         let (mut console, out, err) = kept(Verbosity::Default, terminal);
-        let stdin = Some(Arc::new(source("as read\n")));
-        let opened = Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin, format: None, unsafe_fixes: false };
+        let mut opened = Opened::nothing();
+        opened.stdin = Some(Arc::new(source("as read\n")));
         let told = Told { view: samples::view(), format: output.output_format, statistics: false };
         let run = Run { mode, told, output, opened: &opened };
-        let mut saved = 0;
-        let save = |changes: &[Change]| {
-            saved = changes.len();
-            Vec::new()
-        };
-        let status = run.conclude(fixed, save, &mut console).unwrap();
-        assert_eq!(saved, if mode == Mode::Write { fixed.changes.len() } else { 0 });
+        let status = run.conclude(fixed, &mut console).unwrap();
         (status, out.text(), err.text())
     }
 
@@ -299,13 +286,15 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_fails_the_run() {
+    fn what_could_not_be_read_fails_the_run() {
         let (mut console, _, err) = kept(Verbosity::Default, false);
-        let opened = Opened { project: Project {}, cwd: PathBuf::from("/work"), stdin: None, format: None, unsafe_fixes: false };
+        let opened = Opened::nothing();
         let told = Told { view: samples::view(), format: None, statistics: false };
         let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened };
-        let error = FileError { path: PathBuf::from("/work/a.py"), message: "it changed on disk".to_owned() };
-        assert_eq!(run.conclude(&fixed(none()), |_| vec![error], &mut console).unwrap(), Status::Failed);
-        assert!(err.text().ends_with("error: a.py: it changed on disk\n"));
+        let error = FileError { path: PathBuf::from("/work/a.py"), message: "it cannot be read".to_owned() };
+        let mut unread = fixed(none());
+        unread.after.errors.push(error);
+        assert_eq!(run.conclude(&unread, &mut console).unwrap(), Status::Failed);
+        assert!(err.text().ends_with("error: a.py: it cannot be read\n"));
     }
 }

@@ -90,6 +90,9 @@ pub(crate) enum Failure {
     /// A path that was named cannot be looked at.
     #[error(transparent)]
     Discover(#[from] crate::discover::DiscoverError),
+    /// Nothing was written.
+    #[error(transparent)]
+    Save(#[from] crate::write::WriteError),
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),

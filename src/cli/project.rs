@@ -14,6 +14,7 @@ use crate::engine::{Change, FileError, Input};
 use crate::report::totals::Limits;
 use crate::report::{Format, View};
 use crate::source::SourceFile;
+use crate::write;
 
 /// What a run works on and how it is told.
 pub(crate) struct Opened {
@@ -40,6 +41,7 @@ impl Opened {
         let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
         let stdin = if files.stdin()? { Some(Arc::new(read_stdin(&cwd, files.stdin_filename.as_deref())?)) } else { None };
         let configuration = Configuration::new(overrides(files, rules, global), &cwd)?;
+        recover(configuration.project_root())?;
         let (found, mut errors) = match &stdin {
             Some(source) => {
                 let folder = source.path.parent().unwrap_or(&cwd);
@@ -114,7 +116,7 @@ impl Opened {
 
     /// The settings the engine would use, for `--show-settings`.
     pub(crate) fn settings(&self) -> String {
-        format!("{:#?}\n", self.home)
+        self.home.to_string()
     }
 }
 
@@ -155,6 +157,24 @@ fn eprintln_note(note: &FileError) {
     anstream::eprintln!("note: {}: {}", note.path.display(), note.message);
 }
 
+#[cfg(test)]
+impl Opened {
+    /// A run in `/work` that found no file.
+    pub(crate) fn nothing() -> Self {
+        let root = PathBuf::from("/work");
+        Self {
+            input: Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() },
+            cwd: root.clone(),
+            stdin: None,
+            format: None,
+            unsafe_fixes: false,
+            errors: Vec::new(),
+            home: Arc::new(Settings::at(root.clone())),
+            root,
+        }
+    }
+}
+
 /// Standard input as a file of the given name.
 fn read_stdin(cwd: &Path, name: Option<&Path>) -> Result<SourceFile, Failure> {
     let mut bytes = Vec::new();
@@ -162,13 +182,37 @@ fn read_stdin(cwd: &Path, name: Option<&Path>) -> Result<SourceFile, Failure> {
     SourceFile::from_bytes(cwd.join(name.unwrap_or(Path::new("-"))), bytes).map_err(Failure::Stdin)
 }
 
-/// Writes changed files, all of them or those that can be; what could not be is handed back.
-pub(crate) fn save(_changes: &[Change]) -> Vec<FileError> {
-    Vec::new()
+/// Writes changed files, all of them or none.
+pub(crate) fn save(changes: &[Change], root: &Path) -> Result<(), Failure> {
+    if !changes.is_empty() {
+        write::write_all(changes, root, "fix")?;
+    }
+    Ok(())
+}
+
+/// Finishes or takes back what a killed run left half-way, and says so.
+fn recover(root: &Path) -> Result<(), Failure> {
+    let recovered = write::recover(root)?;
+    if !recovered.restored.is_empty() {
+        let command = recovered.command.unwrap_or_else(|| "run".to_owned());
+        let files = recovered.restored.len();
+        anstream::eprintln!("note: the last `{command}` was killed half-way; {files} file(s) are back as they were before it");
+    }
+    for (path, copy) in recovered.kept {
+        let copy = copy.map(|c| format!("; their old text is in {}", c.display())).unwrap_or_default();
+        anstream::eprintln!("note: {} was edited since the last run was killed and is left as it is{copy}", path.display());
+    }
+    Ok(())
 }
 
 /// Takes back what the last run wrote. Hands back the files that are as they were, or why that cannot be.
-#[allow(clippy::unnecessary_wraps, reason = "the journal can be missing or stale once it is wired")]
 pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
-    Ok(Vec::new())
+    let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
+    let configuration = Configuration::new(Overrides { isolated: true, ..Overrides::default() }, &cwd)?;
+    let root = configuration.project_root();
+    recover(root)?;
+    if write::history(root).is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(write::undo(root)?.files)
 }

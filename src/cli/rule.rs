@@ -116,19 +116,19 @@ mod tests {
     use crate::rules::Code;
 
     static RULES: [Rule; 2] = [
-        Rule {
-            code: Code::new("long-sleep"),
-            title: "Sleep over the budget",
-            doc: "## What it does\nFinds `sleep`.\n\n```python\n# two\ntime.sleep(2)\n```\n",
-            default: true,
-        },
-        Rule { code: Code::new("slow-poll"), title: "Poll with a long interval", doc: "Finds polls.", default: false },
+        Rule::sample(
+            Code::new("long-sleep"),
+            "Sleep over the budget",
+            "//! ## What it does\n//! Finds `sleep`.\n//!\n//! ```python\n//! # two\n//! time.sleep(2)\n//! ```\n\nuse x;\n",
+            true,
+        ),
+        Rule::sample(Code::new("slow-poll"), "Poll with a long interval", "//! Finds polls.\n", false),
     ];
 
     fn explained(name: Option<&str>, all: bool, output_format: RuleFormat) -> Result<String, String> {
         let (mut console, out, _) = kept(Verbosity::Default, false);
         let args = RuleArgs { name: name.map(str::to_owned), all, output_format };
-        explain(&args, &RULES, &mut console).map(|_| out.text()).map_err(|e| e.to_string())
+        explain(&args, &[&RULES[0], &RULES[1]], &mut console).map(|_| out.text()).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Suite {
     root_is_test_folder: bool,
     /// Folders of `testpaths` that are test folders although their names do not say so; looked up when first needed.
     test_folders: OnceLock<Vec<PathBuf>>,
+    /// Folders that were asked about: whether they serve the tests.
+    known: RwLock<HashMap<PathBuf, bool>>,
 }
 
 /// What made a folder a root, the strongest first.
@@ -83,6 +85,7 @@ impl Suite {
                 && found_by != FoundBy::Repository
                 && !PACKAGING.iter().chain(&[".git"]).any(|name| root.join(name).exists()),
             test_folders: OnceLock::new(),
+            known: RwLock::default(),
             root,
         };
         suite.compile();
@@ -127,13 +130,45 @@ impl Suite {
         }
     }
 
-    /// Whether all Python below a folder serves the tests: it or one above it, up to the root, has `test` among the words
-    /// of its name, or `testpaths` says so.
+    /// Whether all Python below a folder serves the tests: it or one above it, up to the root, has the name of a test
+    /// folder, or `testpaths` says so.
     fn is_test_folder(&self, folder: &Path) -> bool {
         let Ok(below) = folder.strip_prefix(&self.root) else { return false };
-        self.root_is_test_folder
-            || below.iter().any(is_test_name)
-            || (!self.testpaths.is_empty() && self.test_folders().iter().any(|t| folder.starts_with(t)))
+        if self.root_is_test_folder {
+            return true;
+        }
+        if below.as_os_str().is_empty() {
+            return false;
+        }
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            return *known;
+        }
+        let is = self.is_named_for_tests(folder)
+            || (!self.testpaths.is_empty() && self.test_folders().iter().any(|t| t == folder))
+            || folder.parent().is_some_and(|above| self.is_test_folder(above));
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(folder.to_path_buf(), is);
+        is
+    }
+
+    /// Whether a folder's name says that it holds tests. Within a package such a name may also be part of the product, which
+    /// offers help with testing to others: `trio.testing`, `pandas._testing`, `django.test`.
+    fn is_named_for_tests(&self, folder: &Path) -> bool {
+        let Some(name) = folder.file_name() else { return false };
+        if has_word(name, &["tests"]) {
+            return true;
+        }
+        if !is_test_name(name) {
+            return false;
+        }
+        let within_package = folder.parent().is_some_and(|above| above.join("__init__.py").is_file());
+        if !within_package {
+            return true;
+        }
+        let holds_tests = || {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.into_iter().any(|e| self.files.matches(&e.path()))
+        };
+        has_word(name, &["test"]) && holds_tests()
     }
 
     /// Whether pytest would not enter a folder.
@@ -193,8 +228,12 @@ impl Suite {
 
 /// Whether `test`, `tests` or `testing` is a word of a folder's name: `_tests`, `unit-tests`, `Test`, but not `latest`.
 fn is_test_name(name: &OsStr) -> bool {
+    has_word(name, &["test", "tests", "testing"])
+}
+
+fn has_word(name: &OsStr, words: &[&str]) -> bool {
     let Some(name) = name.to_str() else { return false };
-    name.split(['_', '-', '.']).any(|word| ["test", "tests", "testing"].iter().any(|test| word.eq_ignore_ascii_case(test)))
+    name.split(['_', '-', '.']).any(|word| words.iter().any(|w| word.eq_ignore_ascii_case(w)))
 }
 
 /// `slow: takes long` and `needs(what): …` register `slow` and `needs`.

@@ -316,15 +316,14 @@ fn is_limit(m: &Module, e: ExprId) -> bool {
         ArgKind::Keyword(k) => Some(m.name(k)),
         _ => None,
     });
-    match keyword {
-        Some(k) => limit_name(k),
-        None => {
-            let name = match m.expr(*func).kind {
-                ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
-                _ => return false,
-            };
-            matches!(name, "Semaphore" | "BoundedSemaphore" | "ThreadPoolExecutor" | "Pool" | "ThreadPool" | "Queue")
-        }
+    if let Some(k) = keyword {
+        limit_name(k)
+    } else {
+        let name = match m.expr(*func).kind {
+            ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
+            _ => return false,
+        };
+        matches!(name, "Semaphore" | "BoundedSemaphore" | "ThreadPoolExecutor" | "Pool" | "ThreadPool" | "Queue")
     }
 }
 

@@ -87,6 +87,7 @@ pub struct Model {
 }
 
 /// Names of parameters and constants that hold a duration in seconds, unless a suffix gives another unit.
+#[must_use]
 pub fn duration_name(name: &str) -> Option<f64> {
     const WORDS: &[&str] = &[
         "timeout",
@@ -126,10 +127,10 @@ pub fn duration_name(name: &str) -> Option<f64> {
         "after",
     ];
     let lower = name.to_ascii_lowercase();
-    let mut parts = lower.split('_').filter(|p| !p.is_empty()).peekable();
+    let parts = lower.split('_').filter(|p| !p.is_empty());
     let mut is_duration = false;
     let mut last = "";
-    while let Some(p) = parts.next() {
+    for p in parts {
         is_duration |= WORDS.contains(&p) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
         last = p;
     }
@@ -828,7 +829,7 @@ impl Builder<'_, '_> {
                     let covered = self.timeouts.iter().map(|(f, _)| f).find(|f| self.seconds(f) >= l - 1e-9).cloned();
                     match covered {
                         Some(t) if (self.seconds(&t) - l).abs() >= Limits::SECONDS.tolerance_min => {
-                            links.push(Link::Order(bound.clone(), t))
+                            links.push(Link::Order(bound.clone(), t));
                         }
                         Some(t) if t.len() == 1 && bound.len() == 1 => links.push(Link::Same(t[0].0, bound[0].0)),
                         _ => self.decline("it asserts a lower bound on elapsed time that no known wait explains".to_owned()),
@@ -941,25 +942,22 @@ impl Groups {
     pub fn add(&mut self, model: Model) {
         let mut map = Vec::with_capacity(model.durations.len());
         for d in model.durations {
-            let i = match self.index.get(&d.key) {
-                Some(&i) => {
-                    let known = &mut self.durations[i];
-                    known.whole |= d.whole;
-                    known.wanted |= d.wanted;
-                    if known.frozen.is_none() {
-                        known.frozen = d.frozen;
-                    }
-                    if (known.unit - d.unit).abs() > 1e-12 {
-                        known.frozen.get_or_insert_with(|| "it is used in two units".to_owned());
-                    }
-                    i
+            let i = if let Some(&i) = self.index.get(&d.key) {
+                let known = &mut self.durations[i];
+                known.whole |= d.whole;
+                known.wanted |= d.wanted;
+                if known.frozen.is_none() {
+                    known.frozen = d.frozen;
                 }
-                None => {
-                    self.parent.push(self.durations.len());
-                    self.index.insert(d.key.clone(), self.durations.len());
-                    self.durations.push(d);
-                    self.durations.len() - 1
+                if (known.unit - d.unit).abs() > 1e-12 {
+                    known.frozen.get_or_insert_with(|| "it is used in two units".to_owned());
                 }
+                i
+            } else {
+                self.parent.push(self.durations.len());
+                self.index.insert(d.key.clone(), self.durations.len());
+                self.durations.push(d);
+                self.durations.len() - 1
             };
             map.push(i);
         }
@@ -1124,9 +1122,9 @@ pub const FOREVER: f64 = 60.0;
 
 /// Both sides of an order without what they share and without negative terms (`SETTLE - FIRST_HALF`), which move to the other side;
 /// `None` when nothing is left to compare.
-fn cancelled(mut smaller: Vec<(usize, f64)>, mut larger: Vec<(usize, f64)>) -> Option<(Vec<(usize, f64)>, Vec<(usize, f64)>)> {
-    let negative = |side: &mut Vec<(usize, f64)>| {
-        let moved: Vec<(usize, f64)> = side.iter().filter(|(_, c)| *c < 0.0).map(|&(i, c)| (i, -c)).collect();
+fn cancelled(mut smaller: Form, mut larger: Form) -> Option<(Form, Form)> {
+    let negative = |side: &mut Form| {
+        let moved: Form = side.iter().filter(|(_, c)| *c < 0.0).map(|&(i, c)| (i, -c)).collect();
         side.retain(|(_, c)| *c >= 0.0);
         moved
     };

@@ -4,7 +4,7 @@
 //! way are known. Sleeps of threads count as often as threads are started: what a machine has to bear is threads × iterations ×
 //! seconds (POSTMORTEM of the suite this tool was born from), though they overlap in time.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -128,11 +128,17 @@ impl Scale {
     }
 }
 
+/// The sites of a module, by the expression they are at.
+type SitesByExpr = HashMap<ExprId, Vec<Rc<Site>>>;
+
+/// A function: its module's address, and its definition there.
+type DefKey = (usize, StmtId);
+
 /// Memory of one file's counting.
 #[derive(Default)]
 pub struct Counter {
-    sites: std::cell::RefCell<HashMap<usize, Rc<HashMap<ExprId, Vec<Rc<Site>>>>>>,
-    functions: std::cell::RefCell<HashMap<(usize, StmtId), Rc<Vec<Use>>>>,
+    sites: std::cell::RefCell<HashMap<usize, Rc<SitesByExpr>>>,
+    functions: std::cell::RefCell<HashMap<DefKey, Rc<Vec<Use>>>>,
     active: std::cell::RefCell<Vec<(usize, StmtId)>>,
 }
 
@@ -147,7 +153,7 @@ impl Semantics<'_> {
         if let Some(known) = c.sites.borrow().get(&key) {
             return Rc::clone(known);
         }
-        let mut out: HashMap<ExprId, Vec<Rc<Site>>> = HashMap::new();
+        let mut out: HashMap<ExprId, Vec<Rc<Site>>> = HashMap::default();
         for found in &m.matches {
             if !self.accepts(m, found) {
                 continue;
@@ -292,7 +298,7 @@ impl Semantics<'_> {
         for &id in body {
             let stmt = m.stmt(id);
             match &stmt.kind {
-                StmtKind::Function(_) | StmtKind::Class(_) => continue,
+                StmtKind::Function(_) | StmtKind::Class(_) => {}
                 StmtKind::For { iter, body, orelse, .. } => {
                     self.expr_uses(c, m, *iter, env, scale, depth, out);
                     let inner = if leaves_early(m, body) {
@@ -351,18 +357,14 @@ impl Semantics<'_> {
             let mut threads = false;
             for site in sites.get(&e).into_iter().flatten() {
                 let amount = self.amount(site, env);
-                let n = match (site.kind, &amount) {
-                    (SiteKind::Loop, _) => scale,
-                    _ => scale,
-                };
                 threads |= site.kind == SiteKind::Thread;
                 out.push(Use {
                     site: Rc::clone(site),
-                    times: n.times,
+                    times: scale.times,
                     amount,
-                    threads: n.threads,
-                    iterations: n.iterations,
-                    poll: n.poll,
+                    threads: scale.threads,
+                    iterations: scale.iterations,
+                    poll: scale.poll,
                 });
             }
             match &m.expr(e).kind {
@@ -414,10 +416,10 @@ impl Semantics<'_> {
                     if name == "run" && !thread {
                         continue;
                     }
-                    if let Some(Type::Function(method)) = self.member(&def, name, 0) {
-                        if method.module.role != Role::Product {
-                            self.function_uses(c, &method, &Env::default(), scale, depth + 1, out);
-                        }
+                    if let Some(Type::Function(method)) = self.member(&def, name, 0)
+                        && method.module.role != Role::Product
+                    {
+                        self.function_uses(c, &method, &Env::default(), scale, depth + 1, out);
                     }
                 }
             }

@@ -3,7 +3,7 @@
 //! A [`Module`] depends on nothing but its own text, so loading can happen from any thread in any order; everything
 //! that crosses modules (types, values, costs) is asked later, of [`super::semantics`].
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -171,7 +171,7 @@ impl Module {
     #[must_use]
     pub fn calls(&self, name: Symbol) -> &[ExprId] {
         let calls = self.calls.get_or_init(|| {
-            let mut out: HashMap<Symbol, Vec<ExprId>> = HashMap::new();
+            let mut out: HashMap<Symbol, Vec<ExprId>> = HashMap::default();
             for (i, expr) in self.ast.exprs.iter().enumerate() {
                 let ExprKind::Call { func, .. } = expr.kind else { continue };
                 if let ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } = self.expr(func).kind {
@@ -190,7 +190,7 @@ impl Module {
     }
 
     fn collect_writes(&self) -> HashMap<Symbol, Vec<Write>> {
-        let mut out: HashMap<Symbol, Vec<Write>> = HashMap::new();
+        let mut out: HashMap<Symbol, Vec<Write>> = HashMap::default();
         // `x` of `x`, `self.x`, `obj.attr.x`: the last name says which container is meant.
         let container = |e: ExprId| match self.expr(e).kind {
             ExprKind::Name(n) => Some(n),
@@ -285,11 +285,11 @@ impl Project {
         Self {
             queries,
             mask: Mask::NONE,
-            overlay: HashMap::new(),
+            overlay: HashMap::default(),
             roles,
             suites,
-            modules: Mutex::new(HashMap::new()),
-            found: Mutex::new(HashMap::new()),
+            modules: Mutex::new(HashMap::default()),
+            found: Mutex::new(HashMap::default()),
         }
     }
 

@@ -4,7 +4,7 @@
 //! assignment that a later unconditional one overwrites is not among them. A name that is left with several
 //! bindings has several possible meanings; it is for the callers (types, values) to see whether they agree.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 use super::ast::{Ast, Clause, ExprId, ExprKind, Param, StmtId, StmtKind, Symbol};
 
@@ -109,6 +109,7 @@ type Block = (Option<StmtId>, u8);
 
 /// All scopes of a file.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the scopes among what is known about them")]
 pub struct Scopes {
     scopes: Vec<Scope>,
     /// Scope each statement runs in.
@@ -140,8 +141,8 @@ impl Scopes {
                 scopes: vec![Scope::new(ScopeKind::Module, None)],
                 of_stmt: vec![MODULE; ast.stmts.len()],
                 block_of: vec![(None, 0); ast.stmts.len()],
-                of_expr: HashMap::new(),
-                of_def: HashMap::new(),
+                of_expr: HashMap::default(),
+                of_def: HashMap::default(),
             },
             fallback: false,
         };
@@ -179,10 +180,10 @@ impl Scopes {
         let mut child = expr;
         let mut at = ast.expr(expr).parent;
         while let Some(parent) = at {
-            if let Some(&scope) = self.of_expr.get(&parent) {
-                if opens_for(ast, parent, child) {
-                    return scope;
-                }
+            if let Some(&scope) = self.of_expr.get(&parent)
+                && opens_for(ast, parent, child)
+            {
+                return scope;
             }
             child = parent;
             at = ast.expr(parent).parent;
@@ -319,7 +320,7 @@ fn opens_for(ast: &Ast, parent: ExprId, child: ExprId) -> bool {
 
 impl Scope {
     fn new(kind: ScopeKind, parent: Option<ScopeId>) -> Self {
-        Self { kind, parent, bindings: HashMap::new(), stars: Vec::new(), declared: HashMap::new() }
+        Self { kind, parent, bindings: HashMap::default(), stars: Vec::new(), declared: HashMap::default() }
     }
 }
 
@@ -584,80 +585,5 @@ fn catches_import_error(ast: &Ast, exception: ExprId) -> bool {
     match &ast.expr(exception).kind {
         ExprKind::Tuple(items) => items.iter().any(|&e| is_import(e)),
         _ => is_import(exception),
-    }
-}
-
-impl StmtKind {
-    /// Calls `f` with each block of statements directly inside.
-    pub fn blocks(&self, f: &mut dyn FnMut(&[StmtId])) {
-        match self {
-            Self::Function(def) => f(&def.body),
-            Self::Class(def) => f(&def.body),
-            Self::For { body, orelse, .. } | Self::While { body, orelse, .. } | Self::If { body, orelse, .. } => {
-                f(body);
-                f(orelse);
-            }
-            Self::With { body, .. } => f(body),
-            Self::Try { body, handlers, orelse, finally } => {
-                f(body);
-                for handler in handlers {
-                    f(&handler.body);
-                }
-                f(orelse);
-                f(finally);
-            }
-            Self::Match { cases, .. } => cases.iter().for_each(|c| f(&c.body)),
-            _ => {}
-        }
-    }
-
-    /// Calls `f` with each expression directly in the statement, not those of statements inside it.
-    pub fn exprs(&self, f: &mut dyn FnMut(ExprId)) {
-        match self {
-            Self::Function(def) => {
-                def.decorators.iter().for_each(|&e| f(e));
-                for param in &def.params {
-                    param.annotation.into_iter().for_each(&mut *f);
-                    param.default.into_iter().for_each(&mut *f);
-                }
-                def.returns.into_iter().for_each(f);
-            }
-            Self::Class(def) => {
-                def.decorators.iter().for_each(|&e| f(e));
-                def.args.iter().for_each(|a| f(a.value));
-            }
-            Self::Assign { targets, annotation, value } => {
-                targets.iter().for_each(|&e| f(e));
-                annotation.iter().chain(value).for_each(|&e| f(e));
-            }
-            Self::AugAssign { target, value, .. } => {
-                f(*target);
-                f(*value);
-            }
-            Self::For { target, iter, .. } => {
-                f(*target);
-                f(*iter);
-            }
-            Self::While { test, .. } | Self::If { test, .. } => f(*test),
-            Self::With { items, .. } => {
-                for (context, target) in items {
-                    f(*context);
-                    target.iter().for_each(|&t| f(t));
-                }
-            }
-            Self::Try { handlers, .. } => handlers.iter().filter_map(|h| h.exception).for_each(f),
-            Self::Match { subject, cases } => {
-                f(*subject);
-                cases.iter().filter_map(|c| c.guard).for_each(f);
-            }
-            Self::Return(value) => value.iter().for_each(|&e| f(e)),
-            Self::Raise(list) | Self::Delete(list) | Self::Other(list) => list.iter().for_each(|&e| f(e)),
-            Self::Assert { test, message } => {
-                f(*test);
-                message.iter().for_each(|&e| f(e));
-            }
-            Self::Expr(e) => f(*e),
-            Self::Import(_) | Self::ImportFrom { .. } | Self::Global(_) | Self::Nonlocal(_) | Self::Break | Self::Continue => {}
-        }
     }
 }

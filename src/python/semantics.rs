@@ -3,8 +3,8 @@
 //! [`Semantics`] answers for one file under judgement, loading whatever modules the answers need. It never guesses: a name
 //! with several meanings has a type only if they all agree, and what cannot be followed is [`Type::Unknown`].
 
+use rustc_hash::FxHashMap as HashMap;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -117,8 +117,8 @@ pub struct Semantics<'p> {
     pub suite: Arc<Suite>,
     types: RefCell<HashMap<(usize, ExprId), Type>>,
     busy: RefCell<Vec<(usize, ExprId)>>,
-    /// An expression was asked for its own type; what was computed meanwhile is not remembered.
-    cycle: Cell<bool>,
+    /// Types of parameters by what is passed for them.
+    parameters: RefCell<HashMap<(usize, StmtId, usize), Type>>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
     /// How many imports are being followed: modules may import each other in circles.
     importing: Cell<usize>,
@@ -143,7 +143,7 @@ impl<'p> Semantics<'p> {
             suite,
             types: RefCell::default(),
             busy: RefCell::default(),
-            cycle: Cell::new(false),
+            parameters: RefCell::default(),
             roots: RefCell::default(),
             importing: Cell::new(0),
         }
@@ -264,24 +264,15 @@ impl<'p> Semantics<'p> {
         }
         {
             let mut busy = self.busy.borrow_mut();
+            // Something defined by itself has no type that could be told without guessing.
             if busy.contains(&id) || busy.len() > DEPTH {
-                self.cycle.set(true);
-                return Type::Never;
+                return Type::Unknown;
             }
             busy.push(id);
         }
         let t = self.compute(m, e);
-        let outermost = {
-            let mut busy = self.busy.borrow_mut();
-            busy.pop();
-            busy.is_empty()
-        };
-        if outermost || !self.cycle.get() {
-            self.types.borrow_mut().insert(id, t.clone());
-        }
-        if outermost {
-            self.cycle.set(false);
-        }
+        self.busy.borrow_mut().pop();
+        self.types.borrow_mut().insert(id, t.clone());
         t
     }
 
@@ -384,7 +375,7 @@ impl<'p> Semantics<'p> {
             Lookup::Free(stars) => {
                 for star in stars {
                     if let t @ (Type::Module(_) | Type::Function(_) | Type::Class(_) | Type::External(_) | Type::Instance(_)) =
-                        self.from_star(m, star, m.name(name))
+                        self.starred(m, star, m.name(name))
                     {
                         return t;
                     }
@@ -395,7 +386,7 @@ impl<'p> Semantics<'p> {
     }
 
     /// What `from x import *` gives a name, where `x` is known to define it.
-    fn from_star(&self, m: &Arc<Module>, star: StmtId, name: &str) -> Type {
+    fn starred(&self, m: &Arc<Module>, star: StmtId, name: &str) -> Type {
         let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind else { return Type::Unknown };
         match self.module(m, *level, module) {
             Type::Module(other) if !name.starts_with('_') => self.module_attribute(&other, name, 0),
@@ -541,12 +532,12 @@ impl<'p> Semantics<'p> {
 
     fn imported_once(&self, m: &Arc<Module>, level: u32, module: &str, name: &str) -> Type {
         if level > 0 {
-            if !module.is_empty() || m.file.parent().is_some() {
-                if let Type::Module(other) = self.module(m, level, module) {
-                    match self.module_attribute(&other, name, 0) {
-                        Type::Unknown => {}
-                        t => return t,
-                    }
+            if (!module.is_empty() || m.file.parent().is_some())
+                && let Type::Module(other) = self.module(m, level, module)
+            {
+                match self.module_attribute(&other, name, 0) {
+                    Type::Unknown => {}
+                    t => return t,
                 }
             }
             let dotted = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
@@ -578,12 +569,12 @@ impl<'p> Semantics<'p> {
             }
         }
         for &star in m.scopes.get(MODULE).stars.iter().rev() {
-            if let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind {
-                if let Type::Module(other) = self.module(m, *level, module) {
-                    match self.module_attribute(&other, name, depth + 1) {
-                        Type::Unknown => {}
-                        t => return t,
-                    }
+            if let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind
+                && let Type::Module(other) = self.module(m, *level, module)
+            {
+                match self.module_attribute(&other, name, depth + 1) {
+                    Type::Unknown => {}
+                    t => return t,
                 }
             }
         }
@@ -634,7 +625,15 @@ impl<'p> Semantics<'p> {
             }
             return stdlib::fixture(name).map_or(Type::Unknown, Type::instance);
         }
-        self.passed(m, def, index)
+        let key = (key(m), def, index);
+        if let Some(known) = self.parameters.borrow().get(&key) {
+            return known.clone();
+        }
+        // Asked for again while it is looked for (a recursive helper), it adds nothing.
+        self.parameters.borrow_mut().insert(key, Type::Never);
+        let t = self.passed(m, def, index);
+        self.parameters.borrow_mut().insert(key, t.clone());
+        t
     }
 
     /// The type of a parameter by what this module's calls pass for it. Only a private helper can be followed so: one that
@@ -693,7 +692,7 @@ impl<'p> Semantics<'p> {
                 };
                 let arg = |i: usize| args.get(i).map_or(Type::Unknown, |&a| self.annotated(m, a));
                 match generic.rsplit('.').next().unwrap_or_default() {
-                    "Optional" => arg(0),
+                    "Optional" | "Annotated" | "Final" | "ClassVar" => arg(0),
                     "Union" => args.iter().fold(Type::Never, |t, &a| t.or(self.annotated(m, a))),
                     "List" | "list" | "Set" | "set" | "Sequence" | "Iterable" | "Iterator" | "Collection" | "deque" | "Deque"
                     | "Generator" | "AsyncIterator" | "AsyncGenerator" | "frozenset" | "FrozenSet" => Type::list(arg(0)),
@@ -704,7 +703,6 @@ impl<'p> Semantics<'p> {
                         Some(ExprKind::Ellipsis) => Type::list(arg(0)),
                         _ => Type::Tuple((0..args.len()).map(arg).collect()),
                     },
-                    "Annotated" | "Final" | "ClassVar" => arg(0),
                     _ => stdlib::returns(&generic).map_or(Type::Unknown, Type::instance),
                 }
             }

@@ -3,7 +3,7 @@
 //! A [`Constant`] is a linear form over [`Term`]s, the literals somebody typed: that is what the planner needs to change some of
 //! them and know what happens to every value computed from them.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -103,6 +103,17 @@ impl Env {
 
 /// Deepest chain of names and operators followed.
 const DEPTH: usize = 40;
+
+/// Positional order and units of datetime.timedelta.
+const TIMEDELTA: [(&str, f64); 7] = [
+    ("days", 86_400.0),
+    ("seconds", 1.0),
+    ("microseconds", 1e-6),
+    ("milliseconds", 1e-3),
+    ("minutes", 60.0),
+    ("hours", 3_600.0),
+    ("weeks", 604_800.0),
+];
 
 impl Semantics<'_> {
     /// The value of an expression, where it is known statically.
@@ -393,6 +404,7 @@ impl Semantics<'_> {
                 return None;
             }
             for w in m.writes(symbol) {
+                #[expect(clippy::collapsible_match, reason = "one more guard would fall through to the arm below")]
                 match w.kind {
                     WriteKind::Attribute if self.is_self_of(m, w.receiver, class.stmt) => {
                         if !agree(self.evaluate(m, w.value, env, depth + 1)?) {
@@ -454,21 +466,11 @@ impl Semantics<'_> {
         if !matches!(self.type_of(&em, *func), Type::External(name) if &*name == "datetime.timedelta") {
             return None;
         }
-        // Positional order and units of datetime.timedelta.
-        const UNITS: [(&str, f64); 7] = [
-            ("days", 86_400.0),
-            ("seconds", 1.0),
-            ("microseconds", 1e-6),
-            ("milliseconds", 1e-3),
-            ("minutes", 60.0),
-            ("hours", 3_600.0),
-            ("weeks", 604_800.0),
-        ];
         let mut sum = Constant::fixed(0.0, false);
         for (i, arg) in args.iter().enumerate() {
             let unit = match arg.kind {
-                ArgKind::Positional => UNITS.get(i)?.1,
-                ArgKind::Keyword(k) => UNITS.iter().find(|(n, _)| *n == em.name(k))?.1,
+                ArgKind::Positional => TIMEDELTA.get(i)?.1,
+                ArgKind::Keyword(k) => TIMEDELTA.iter().find(|(n, _)| *n == em.name(k))?.1,
                 _ => return None,
             };
             let part = self.evaluate(&em, arg.value, env, depth + 1)?.map(unit);
@@ -586,10 +588,10 @@ impl Semantics<'_> {
                     "builtins.zip" => {
                         let mut shortest: Option<(Constant, bool)> = None;
                         for arg in args {
-                            if let Some((n, _)) = self.length(m, arg.value, env, depth + 1) {
-                                if shortest.as_ref().is_none_or(|(s, _)| n.value < s.value) {
-                                    shortest = Some((Constant::fixed(n.value, true), false));
-                                }
+                            if let Some((n, _)) = self.length(m, arg.value, env, depth + 1)
+                                && shortest.as_ref().is_none_or(|(s, _)| n.value < s.value)
+                            {
+                                shortest = Some((Constant::fixed(n.value, true), false));
                             }
                         }
                         shortest
@@ -635,7 +637,7 @@ impl Semantics<'_> {
             return None;
         }
         let n = ((stop.value - first.value) / step).ceil().max(0.0);
-        if step == 1.0 && n > 0.0 {
+        if (step - 1.0).abs() < f64::EPSILON && n > 0.0 {
             // The end moves, the start stays.
             let c = Constant { value: n, mean: n, offset: stop.offset - first.value, ..stop };
             return Some((c, true));

@@ -1,6 +1,6 @@
 //! What a rule gets to see: the sites of a file with the tests that reach them, and the budgets they are held against.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
         settings: &'a Settings,
     ) -> Self {
         let mut sites: Vec<Rc<Site>> = sem.sites(counter, module).values().flatten().map(Rc::clone).collect();
-        let mut reached: HashMap<_, Vec<(usize, usize)>> = HashMap::new();
+        let mut reached: HashMap<_, Vec<(usize, usize)>> = HashMap::default();
         for (t, test) in tests.iter().enumerate() {
             for (u, one) in test.uses.iter().enumerate() {
                 let uses = reached.entry(site_key(&one.site)).or_default();

@@ -210,7 +210,7 @@ fn pure(m: &Module, e: ExprId) -> bool {
 fn runs_in_a_worker(cx: &Context<'_>, m: &Arc<Module>, stmt: StmtId) -> bool {
     let mut function = m.scopes.function_around(stmt);
     while let Some(def) = function {
-        if targets(cx, m).iter().any(|t| *t == def) {
+        if targets(cx, m).contains(&def) {
             return true;
         }
         if let Some(class) = m.scopes.class_of(def)

@@ -86,7 +86,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
                 None => {
                     finding.declined = Some(
                         "the sleep is as short as it gets, and what it is multiplied by is not a number in the test".to_owned(),
-                    )
+                    );
                 }
             }
         }

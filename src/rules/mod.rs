@@ -86,6 +86,14 @@ impl Rule {
     }
 }
 
+#[cfg(test)]
+impl Rule {
+    /// A rule that judges nothing, with the text its file would have.
+    pub(crate) const fn sample(code: Code, title: &'static str, source: &'static str, default: bool) -> Self {
+        Self { code, title, source, default, judge: None }
+    }
+}
+
 /// All rules, in the order of the documentation.
 pub static ALL: &[&Rule] = &[
     &long_sleep::RULE,

@@ -18,7 +18,7 @@
 //! ## Fix
 //! As for `long-sleep`: the durations of the test shrink together. *Unsafe* for the same reasons.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::context::{Context, Draft};
@@ -47,7 +47,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             && cx.worst(site).is_some_and(|(_, a)| a.value > budgets.sleep_per_test)
     };
     let sites: Vec<&Rc<Site>> = cx.of_kind(SiteKind::Sleep).filter(|s| !exempt(cx, s)).collect();
-    let mut told: HashMap<*const Site, ()> = HashMap::new();
+    let mut told: HashSet<*const Site> = HashSet::new();
     for site in &sites {
         let Some((Some(_), amount)) = cx.worst(site) else { continue };
         if long(site) || ended_by_something_else(site, amount.value) {
@@ -68,7 +68,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
         finding.test = Some(test.test.id.clone());
         finding.cost = Cost { sleep_s: used.seconds(), ..Cost::default() };
-        told.insert(Rc::as_ptr(site), ());
+        told.insert(Rc::as_ptr(site));
         out.push(Draft { finding, durations: Context::keys(&amount) });
     }
     // The file as a whole: the largest of what is left, until the rest fits the budget.
@@ -80,7 +80,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     }
     for site in sites {
         let own: f64 = cx.uses(site).filter(|(t, _)| !t.fast_time && !t.slow).map(|(t, u)| u.seconds() * t.runs as f64).sum();
-        if long(site) || told.contains_key(&Rc::as_ptr(site)) {
+        if long(site) || told.contains(&Rc::as_ptr(site)) {
             sum -= own;
         } else if own >= NEGLIGIBLE_S {
             left.push((site, own));

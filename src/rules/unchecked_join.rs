@@ -52,7 +52,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let region = m
             .scopes
             .function_around(stmt)
-            .map_or_else(|| Span::new(0, u32::MAX.min(m.source.text().len() as u32)), |f| m.stmt(f).span);
+            .map_or_else(|| Span::new(0, u32::try_from(m.source.text().len()).unwrap_or(u32::MAX)), |f| m.stmt(f).span);
         let text = m.source.slice(region);
         if text.contains("is_alive") || text.contains("isAlive") || text.contains("exitcode") {
             continue;
