@@ -11,7 +11,7 @@ use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::{self, Opened};
 use super::{Failure, Status};
 use crate::edit::Applicability;
-use crate::engine::{self, Change, FileError, Fixed};
+use crate::engine::{self, Change, Fixed};
 use crate::report::{Format, View, amount, patch, shown, style, totals};
 
 /// Arguments of `testdiet fix`.
@@ -198,6 +198,7 @@ fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
+    use crate::engine::FileError;
     use std::path::PathBuf;
     use std::sync::Arc;
 
@@ -225,13 +226,7 @@ mod tests {
         opened.stdin = Some(Arc::new(source("as read\n")));
         let told = Told { view: samples::view(), format: output.output_format, statistics: false };
         let run = Run { mode, told, output, opened: &opened };
-        let mut saved = 0;
-        let save = |changes: &[Change]| {
-            saved = changes.len();
-            Vec::new()
-        };
-        let status = run.conclude(fixed, save, &mut console).unwrap();
-        assert_eq!(saved, if mode == Mode::Write { fixed.changes.len() } else { 0 });
+        let status = run.conclude(fixed, &mut console).unwrap();
         (status, out.text(), err.text())
     }
 
@@ -291,13 +286,15 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_fails_the_run() {
+    fn what_could_not_be_read_fails_the_run() {
         let (mut console, _, err) = kept(Verbosity::Default, false);
         let opened = Opened::nothing();
         let told = Told { view: samples::view(), format: None, statistics: false };
         let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened };
-        let error = FileError { path: PathBuf::from("/work/a.py"), message: "it changed on disk".to_owned() };
-        assert_eq!(run.conclude(&fixed(none()), |_| vec![error], &mut console).unwrap(), Status::Failed);
-        assert!(err.text().ends_with("error: a.py: it changed on disk\n"));
+        let error = FileError { path: PathBuf::from("/work/a.py"), message: "it cannot be read".to_owned() };
+        let mut unread = fixed(none());
+        unread.after.errors.push(error);
+        assert_eq!(run.conclude(&unread, &mut console).unwrap(), Status::Failed);
+        assert!(err.text().ends_with("error: a.py: it cannot be read\n"));
     }
 }

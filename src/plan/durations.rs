@@ -14,7 +14,7 @@ use crate::config::FixSettings;
 use crate::discover::Role;
 use crate::edit::Edit;
 use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, ParamKind, StmtId, StmtKind};
-use crate::python::cost::TestFacts;
+use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
 use crate::python::project::Module;
 use crate::python::semantics::{ClassRef, Def, Semantics, Type, for_each_statement};
@@ -199,6 +199,8 @@ struct Builder<'s, 'p> {
     /// Lower and upper bounds asserted on elapsed time.
     lower: Vec<(Form, bool)>,
     upper: Vec<Form>,
+    /// Numbers of assertions, with the timeout each of them repeats.
+    echoes: Vec<(usize, usize)>,
     classes: Vec<Def>,
     visited: Vec<(usize, StmtId)>,
     /// The test mentions that something expires.
@@ -207,7 +209,7 @@ struct Builder<'s, 'p> {
 
 /// Describes the durations of one test.
 #[must_use]
-pub fn model(sem: &Semantics<'_>, facts: &TestFacts) -> Model {
+pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model {
     let mut b = Builder {
         sem,
         model: Model { test: facts.test.id.clone(), ..Model::default() },
@@ -217,11 +219,15 @@ pub fn model(sem: &Semantics<'_>, facts: &TestFacts) -> Model {
         deadlines: Vec::new(),
         lower: Vec::new(),
         upper: Vec::new(),
+        echoes: Vec::new(),
         classes: Vec::new(),
         visited: Vec::new(),
         expires: false,
     };
-    for u in &facts.uses {
+    // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
+    let shared: Vec<Use> =
+        facts.fixtures.iter().filter(|(_, info)| info.shared).flat_map(|(def, _)| sem.body_uses(counter, def)).collect();
+    for u in facts.uses.iter().chain(&shared) {
         if u.site.kind != SiteKind::Sleep {
             continue;
         }
@@ -286,7 +292,10 @@ impl Builder<'_, '_> {
         }
         let mut form = Vec::new();
         for t in &c.terms {
-            form.push((self.literal(t, unit, whole), t.factor));
+            // `GRACE_MS / 1000`: what is written are milliseconds, as in `timeout_ms=1500`.
+            let sub = [1e-3, 1e-6].into_iter().find(|u| (t.factor / u - 1.0).abs() < 1e-9);
+            let (unit, factor) = sub.map_or((unit, t.factor), |u| (unit * u, 1.0));
+            form.push((self.literal(t, unit, whole), factor));
         }
         Some(form)
     }
@@ -697,7 +706,10 @@ impl Builder<'_, '_> {
                         .find(|(t, _)| t.len() == 1 && (self.seconds(t) - seconds).abs() < 1e-9)
                         .map(|(t, _)| t[0].0);
                     match (&form[..], twin) {
-                        ([(i, _)], Some(t)) if t != *i => self.model.links.push(Link::Same(*i, t)),
+                        ([(i, _)], Some(t)) if t != *i => {
+                            self.model.links.push(Link::Same(*i, t));
+                            self.echoes.push((*i, t));
+                        }
                         ([(i, _)], Some(t)) if t == *i => {}
                         _ => {
                             for (i, _) in form {
@@ -788,6 +800,9 @@ impl Builder<'_, '_> {
         }
         for i in wanted {
             self.model.durations[i].wanted = true;
+        }
+        for &(echo, timeout) in &self.echoes {
+            self.model.durations[echo].wanted |= self.model.durations[timeout].wanted;
         }
         for (timeout, repeating) in &against {
             let t = self.seconds(timeout);
@@ -1018,6 +1033,8 @@ pub struct Planned {
     pub group: String,
     /// Seconds of each duration before and after.
     pub values: Vec<(Key, f64, f64)>,
+    /// Why a duration may not change, for those that may not.
+    pub frozen: Vec<(Key, String)>,
     /// Number of tests it reaches.
     pub tests: usize,
 }
@@ -1063,6 +1080,13 @@ impl Groups {
                 Link::Ratio(a, b) => Link::Ratio(map[a], map[b]),
             };
             self.links.push((link, model.slack));
+        }
+    }
+
+    /// Keeps a duration as it is.
+    pub fn freeze(&mut self, key: &Key, why: &str) {
+        if let Some(&i) = self.index.get(key) {
+            self.durations[i].frozen.get_or_insert_with(|| why.to_owned());
         }
     }
 
@@ -1182,15 +1206,16 @@ impl Groups {
             }
         }
         edits.sort();
+        let frozen = group.iter().map(|&i| &self.durations[i]).filter_map(|d| Some((d.key.clone(), d.frozen.clone()?))).collect();
         let name = group.iter().map(|&i| &self.durations[i].key).min();
-        let group = name.map_or_else(String::new, |k| {
+        let name = name.map_or_else(String::new, |k| {
             format!(
                 "seconds:{}:{}",
                 k.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
                 k.span.start
             )
         });
-        Ok(Planned { edits, group, values, tests })
+        Ok(Planned { edits, group: name, values, frozen, tests })
     }
 }
 

@@ -145,6 +145,9 @@ pub struct Counter {
     active: std::cell::RefCell<Vec<(usize, StmtId)>>,
 }
 
+/// Bytes that an element of a list or tuple takes, whatever it points to.
+const POINTER: f64 = 8.0;
+
 /// Deepest chain of helper calls followed.
 const DEPTH: usize = 12;
 
@@ -229,7 +232,9 @@ impl Semantics<'_> {
                     }
                     _ => self.constant(m, amount, env),
                 }?;
-                let factor = unit * site.scale;
+                // A repeated list holds a pointer for each element.
+                let sequence = site.unit.is_some_and(|u| matches!(self.type_of(m, u), Type::List(_) | Type::Tuple(_)));
+                let factor = unit * site.scale * if sequence { POINTER } else { 1.0 };
                 let mut n = n;
                 n.value *= factor;
                 n.mean *= factor;

@@ -3,8 +3,8 @@
 //! [`Semantics`] answers for one file under judgement, loading whatever modules the answers need. It never guesses: a name
 //! with several meanings has a type only if they all agree, and what cannot be followed is [`Type::Unknown`].
 
-use std::cell::{Cell, RefCell};
 use rustc_hash::FxHashMap as HashMap;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;

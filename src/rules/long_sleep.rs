@@ -57,15 +57,21 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         let m = &site.module;
         let seconds = seconds(amount.value);
-        let mut finding =
-            cx.finding(&RULE.code, m, m.expr(site.expr).span, format!("sleeps {seconds} s; a test's budget is {budget} s"));
+        let up_to = if amount.several { "up to " } else { "" };
+        let mut finding = cx.finding(
+            &RULE.code,
+            m,
+            m.expr(site.expr).span,
+            format!("sleeps {up_to}{seconds} s; a test's budget is {budget} s"),
+        );
         finding.cost = Cost { sleep_s: amount.value, ..Cost::default() };
         if let Some((test, used)) = worst {
             finding.test = Some(test.test.id.clone());
             finding.cost.sleep_s = used.seconds().max(amount.value);
             let reached = cx.uses(site).filter(|(_, u)| u.times > 0.0).map(|(t, _)| t.runs).sum::<u64>();
             if reached > 1 {
-                finding.message = format!("sleeps {seconds} s, {reached} times in this file; a test's budget is {budget} s");
+                finding.message =
+                    format!("sleeps {up_to}{seconds} s, {reached} times in this file; a test's budget is {budget} s");
             }
         }
         out.push(Draft { finding, durations: Context::keys(&amount) });
