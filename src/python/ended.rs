@@ -35,9 +35,12 @@ const CANCELS: &[&str] = &[
     "fail_after(",
     "TimeoutError",
     "TaskGroup(",
-    "autojump",
-    "mock_clock",
-    "MockClock",
+];
+
+/// A clock that does not wait.
+const CLOCKS: &[&str] = &[
+    "autojump", "mock_clock", "MockClock", "fake_clock", "FakeClock", "TestLoop", "test_loop", "ManualClock", "VirtualClock", "virtual_time",
+    "looptime", "time_travel",
 ];
 
 /// What ends a thread's, process's or greenlet's.
@@ -62,7 +65,7 @@ impl Semantics<'_> {
             let text = m.source.text();
             return seconds >= 1000.0 || ENDS.iter().any(|w| text.contains(w));
         }
-        seconds > 0.1 && (elsewhere(m, e) || self.under_timeout(m, e, seconds) || self.cut_short(m, e, seconds, CANCELLED_S))
+        seconds > 0.02 && (elsewhere(m, e) || self.under_timeout(m, e, seconds) || self.cut_short(m, e, seconds, CANCELLED_S))
     }
 
     /// Whether a sleep may be cut short, and so must not be made to end first, though it may as well be slept.
@@ -130,7 +133,13 @@ impl Semantics<'_> {
             _ => false,
         };
         if waits {
-            return seconds >= shortest && CANCELS.iter().any(|w| text.contains(w));
+            if CLOCKS.iter().any(|w| text.contains(w)) {
+                return true;
+            }
+            // A coroutine of its own is what gets cancelled; the test itself rather sleeps.
+            let shortest = if inner == function { shortest } else { SHORT_S + 1e-9 };
+            return seconds >= shortest
+                && (CANCELS.iter().any(|w| text.contains(w)) || inner != function && text.to_ascii_lowercase().contains("timeout"));
         }
         // In the test's own body it is the test that sleeps.
         seconds >= KILLED_S && inner != function && KILLS.iter().any(|w| text.contains(w))
