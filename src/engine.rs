@@ -72,6 +72,8 @@ pub struct Checked {
     pub totals: Vec<FileTotal>,
     /// Number of files looked at.
     pub files: usize,
+    /// Files parsed (what is imported included), and their bytes.
+    pub parsed: (usize, usize),
     /// Files that could not be read.
     pub errors: Vec<FileError>,
 }
@@ -272,6 +274,7 @@ impl<'i> Run<'i> {
         wanted.sort_by_key(|(i, _)| *i);
         let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
         self.conclude(judged, &mut checked);
+        checked.parsed = self.project.parsed();
         checked
     }
 
@@ -397,7 +400,7 @@ impl<'i> Run<'i> {
         let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
         // A test module is dropped when it is judged; what others import is kept and shared.
         let module = if found.role == Role::Test {
-            match Module::new(source, found.role, &self.project.queries) {
+            match self.project.parse(source, found.role) {
                 Ok(module) => Arc::new(module),
                 Err(_) => return nothing,
             }
