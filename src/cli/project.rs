@@ -214,19 +214,3 @@ pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
     Ok(write::undo(root)?.files)
 }
 
-#[cfg(test)]
-impl Opened {
-    /// A run in `/work` that found no file.
-    pub(crate) fn nothing() -> Self {
-        Self {
-            input: Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() },
-            cwd: PathBuf::from("/work"),
-            stdin: None,
-            format: None,
-            unsafe_fixes: false,
-            errors: Vec::new(),
-            root: PathBuf::from("/work"),
-            home: Arc::new(Settings::default()),
-        }
-    }
-}
