@@ -210,7 +210,7 @@ fn boundary(n: u64, dimension: Dimension) -> Option<String> {
     };
     for k in 6..32 {
         let power = 1_u64 << k;
-        if n.abs_diff(power) <= reach.max(power / 1000) && (n != power || dimension == Dimension::Size && (k == 15 || k == 16)) {
+        if n.abs_diff(power) <= reach.max(power / 1000) && n != power {
             return Some(format!("{n} sits at a boundary (2^{k} = {power}), which may be its point"));
         }
     }
@@ -222,7 +222,7 @@ fn is_the_point(name: &str, dimension: Dimension) -> bool {
     const ALWAYS: &[&str] =
         &["overflow", "recursi", "quadratic", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz", "deep", "nest", "trash"];
     const SIZES: &[&str] = &[
-        "memory", "leak", "pipe", "buffer", "chunk", "expan", "rotat", "rollover", "spill", "flow", "window", "fragment", "fram", "backpressure",
+        "memory", "leak", "pipe", "buffer", "chunk", "expan", "rotat", "rollover", "spill", "flow", "window", "fragment", "framing", "backpressure",
         "socket", "stdin", "stdout", "stream", "limit",
     ];
     let lower = name.to_ascii_lowercase();
