@@ -20,7 +20,7 @@ use crate::python::cost::Counter;
 use crate::python::lower;
 use crate::python::project::{Module, Project};
 use crate::python::semantics::Semantics;
-use crate::query::{Mask, Queries, QueryError};
+use crate::query::{Mask, Queries, QueryError, SiteKind};
 use crate::rules::context::{Context, Draft};
 use crate::rules::{self, Code};
 use crate::source::{SourceError, SourceFile, Span};
@@ -225,7 +225,10 @@ impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
         let queries = Queries::load(input.own.clone())?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
-        let mut project = Project::new(queries, roles);
+        let mut suites: Vec<_> = input.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
+        suites.sort_by(|a, b| a.root.cmp(&b.root));
+        suites.dedup_by(|a, b| a.root == b.root);
+        let mut project = Project::new(queries, roles, suites);
         project.overlay(input.stdin.iter().map(Arc::clone));
         Ok(Self { input, project })
     }
@@ -239,11 +242,11 @@ impl<'i> Run<'i> {
         let read: Vec<_> = self.input.files.par_iter().map(|(found, _)| self.read(found)).collect();
         let mut wanted: Vec<(usize, Arc<SourceFile>)> = Vec::new();
         let mut idle: Vec<(usize, Arc<SourceFile>)> = Vec::new();
-        let mut mask = Mask::NONE;
+        let mut weights: BTreeMap<Mask, usize> = BTreeMap::new();
         for (i, source) in read.into_iter().enumerate() {
             match source {
                 Ok((source, m, speaks)) => {
-                    mask = mask.union(m);
+                    *weights.entry(m).or_default() += source.text().len();
                     if m.is_empty() && !speaks { idle.push((i, source)) } else { wanted.push((i, source)) }
                 }
                 Err(SourceError::Io(e)) => {
@@ -253,11 +256,18 @@ impl<'i> Run<'i> {
                 Err(e) => checked.findings.extend(self.undecodable(i, &e)),
             }
         }
-        self.project.set_mask(mask);
+        self.project.queries.prepare(&weights);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
-        let names = self.shared_names(&wanted);
-        if let Some(names) = names {
-            wanted.extend(idle.into_par_iter().filter(|(_, s)| names.is_match(s.text().as_bytes())).collect::<Vec<_>>());
+        // A conftest.py that does so passes it on to those who use its fixtures.
+        while let Some(names) = self.shared_names(&wanted) {
+            let (named, rest): (Vec<_>, Vec<_>) = idle.into_par_iter().partition(|(_, s)| names.is_match(s.text().as_bytes()));
+            idle = rest;
+            let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
+            let more = named.iter().any(|(i, _)| shared(*i));
+            wanted.extend(named);
+            if !more {
+                break;
+            }
         }
         wanted.sort_by_key(|(i, _)| *i);
         let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
@@ -294,27 +304,78 @@ impl<'i> Run<'i> {
         })
     }
 
-    /// Names that helper modules and conftest files with something to find in them define: a file that mentions one is judged too.
+    /// Names under which helper modules and conftest files offer something that sleeps or starts threads, and constants that hold
+    /// durations: a file that mentions one is judged too.
     fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::bytes::Regex> {
+        use crate::python::ast::{ArgKind, ExprKind, StmtId, StmtKind};
+        let every_file = || regex::bytes::Regex::new("").ok();
         let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut fixtures: BTreeSet<String> = BTreeSet::new();
         for (i, source) in wanted {
             let found = &self.input.files[*i].0;
             if !matches!(found.role, Role::Helper | Role::Conftest) {
                 continue;
             }
             let Some(module) = self.project.load(&source.path) else { continue };
-            for &id in &module.ast.body {
-                use crate::python::ast::{ExprKind, StmtKind};
-                match &module.stmt(id).kind {
-                    StmtKind::Function(f) => {
-                        names.insert(module.name(f.name).to_owned());
+            let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
+            let sites = sem.sites(&Counter::default(), &module);
+            let heavy = |kind: SiteKind| matches!(kind, SiteKind::Sleep | SiteKind::Thread | SiteKind::Pool | SiteKind::Custom);
+            let spans: Vec<Span> = sites.values().flatten().filter(|s| heavy(s.kind)).map(|s| module.expr(s.expr).span).collect();
+            // What holds a site, and what mentions something that does.
+            let mut costly: Vec<StmtId> = Vec::new();
+            let mut mentioned: BTreeSet<&str> = BTreeSet::new();
+            loop {
+                let before = costly.len();
+                for &id in &module.ast.body {
+                    let (StmtKind::Function(_) | StmtKind::Class(_)) = &module.stmt(id).kind else { continue };
+                    let span = module.stmt(id).span;
+                    let text = module.source.slice(span);
+                    if !costly.contains(&id)
+                        && (spans.iter().any(|s| span.contains(*s)) || mentioned.iter().any(|n| text.contains(n)))
+                    {
+                        costly.push(id);
+                        match &module.stmt(id).kind {
+                            StmtKind::Function(f) => mentioned.insert(module.name(f.name)),
+                            StmtKind::Class(c) => mentioned.insert(module.name(c.name)),
+                            _ => false,
+                        };
                     }
-                    StmtKind::Class(c) => {
+                }
+                if costly.len() == before {
+                    break;
+                }
+            }
+            for &id in &module.ast.body {
+                match &module.stmt(id).kind {
+                    StmtKind::Function(f) if costly.contains(&id) => {
+                        names.insert(module.name(f.name).to_owned());
+                        // What a decorator says may make it a fixture of another name, or one that nobody has to name.
+                        for &d in &f.decorators {
+                            if !module.text(d).contains("fixture") {
+                                continue;
+                            }
+                            fixtures.insert(module.name(f.name).to_owned());
+                            let ExprKind::Call { args, .. } = &module.expr(d).kind else { continue };
+                            for arg in args {
+                                let ArgKind::Keyword(keyword) = arg.kind else { continue };
+                                match (module.name(keyword), &module.expr(arg.value).kind) {
+                                    ("name", ExprKind::Str { text: Some(text), .. }) => {
+                                        fixtures.insert(text.clone());
+                                    }
+                                    ("autouse", ExprKind::Bool(true)) => return every_file(),
+                                    _ => {}
+                                }
+                            }
+                        }
+                    }
+                    StmtKind::Class(c) if costly.contains(&id) => {
                         names.insert(module.name(c.name).to_owned());
                     }
                     StmtKind::Assign { targets, .. } => {
                         for &t in targets {
-                            if let ExprKind::Name(n) = module.expr(t).kind {
+                            if let ExprKind::Name(n) = module.expr(t).kind
+                                && durations::duration_name(module.name(n)).is_some()
+                            {
                                 names.insert(module.name(n).to_owned());
                             }
                         }
@@ -325,6 +386,7 @@ impl<'i> Run<'i> {
         }
         // Very short or very common names would only make every file be parsed.
         names.retain(|n| n.len() > 3 && !n.starts_with("test_") && !n.starts_with("__"));
+        names.extend(fixtures);
         if names.is_empty() {
             return None;
         }
@@ -337,7 +399,7 @@ impl<'i> Run<'i> {
         let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
         // A test module is dropped when it is judged; what others import is kept and shared.
         let module = if found.role == Role::Test {
-            match Module::new(source, found.role, &self.project.queries, self.project.mask()) {
+            match Module::new(source, found.role, &self.project.queries) {
                 Ok(module) => Arc::new(module),
                 Err(_) => return nothing,
             }
@@ -360,7 +422,7 @@ impl<'i> Run<'i> {
         rules::custom(&cx, &self.input.rules, &mut drafts);
         let mut models: Vec<Model> = Vec::new();
         for test in &tests {
-            let mut model = durations::model(&sem, test);
+            let mut model = durations::model(&sem, &counter, test);
             for d in &mut model.durations {
                 if d.key.file != module.file && !self.input.folders.iter().any(|f| d.key.file.starts_with(f)) {
                     d.frozen.get_or_insert_with(|| {
@@ -386,10 +448,18 @@ impl<'i> Run<'i> {
             for model in file.models {
                 groups.add(model);
             }
-            drafts.extend(file.drafts);
+            // A helper that nobody asked about is counted with the tests that call it, and told when it is looked at itself.
+            drafts.extend(file.drafts.into_iter().filter(|d| self.settings_of(&d.finding.file).is_some()));
             checked.totals.extend(file.total);
             if let Some(s) = file.suppressions {
                 suppressions.insert(Arc::clone(&s.file), (i, s));
+            }
+        }
+        // A wait that is meant to be as it is does not change along with others either.
+        let suppressed = |f: &Finding| suppressions.get(&f.file).is_some_and(|(_, s)| s.would_suppress(f));
+        for draft in drafts.iter().filter(|d| !d.durations.is_empty() && suppressed(&d.finding)) {
+            for key in &draft.durations {
+                groups.freeze(key, "it is also what is slept where a comment suppresses the finding");
             }
         }
         let fix = self.input.files.first().map(|(_, s)| s.fix.clone());
@@ -414,10 +484,20 @@ impl<'i> Run<'i> {
         }
         checked.findings.extend(best.into_values());
         self.suite_budgets(checked);
-        checked.findings.retain(|f| match suppressions.get_mut(&f.file) {
-            Some((_, s)) => !s.suppresses(f),
-            None => true,
+        let mut kept: HashSet<String> = HashSet::new();
+        checked.findings.retain(|f| {
+            let suppressed = suppressions.get_mut(&f.file).is_some_and(|(_, s)| s.suppresses(f));
+            if suppressed {
+                kept.extend(f.fix.iter().map(|fix| fix.group.clone()));
+            }
+            !suppressed
         });
+        for finding in &mut checked.findings {
+            if finding.fix.as_ref().is_some_and(|fix| kept.contains(&fix.group)) {
+                finding.fix = None;
+                finding.declined = Some("it would also change what a comment suppresses the finding for".to_owned());
+            }
+        }
         let unused = &rules::unused_suppression::RULE.code;
         for (i, s) in suppressions.values() {
             let (found, settings) = &self.input.files[*i];
@@ -584,7 +664,10 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
             Some(Ok(planned)) => {
                 let Some((_, old, new)) = planned.values.iter().find(|(k, ..)| k == key) else { continue };
                 if (old - new).abs() < 1e-9 {
-                    reason.get_or_insert_with(|| "it is as short as what it is tied to allows".to_owned());
+                    let frozen = planned.frozen.iter().find(|(k, _)| k == key).map(|(_, why)| why.clone());
+                    reason.get_or_insert_with(|| {
+                        frozen.unwrap_or_else(|| "it is as short as what it is tied to allows".to_owned())
+                    });
                     continue;
                 }
                 let more = planned.edits.len() - 1;
@@ -602,6 +685,9 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
             }
             Some(Err(why)) => {
                 reason.get_or_insert_with(|| why.clone());
+            }
+            None if finding.test.is_none() => {
+                reason.get_or_insert_with(|| "no test that was looked at is seen to reach it".to_owned());
             }
             None => {
                 reason.get_or_insert_with(|| "it is as short as it gets; how often it happens is what adds up".to_owned());

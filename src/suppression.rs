@@ -54,8 +54,23 @@ impl Suppressions {
 
     /// Whether a finding is suppressed; the comment that does it is then used.
     pub fn suppresses(&mut self, finding: &Finding) -> bool {
+        let entries = self.entries(finding);
+        for &(comment, entry) in &entries {
+            self.comments[comment].entries[entry].used = true;
+        }
+        !entries.is_empty()
+    }
+
+    /// Whether a finding would be suppressed.
+    #[must_use]
+    pub fn would_suppress(&self, finding: &Finding) -> bool {
+        !self.entries(finding).is_empty()
+    }
+
+    /// The entries that suppress a finding, by the index of their comment and their own.
+    fn entries(&self, finding: &Finding) -> Vec<(usize, usize)> {
         if self.comments.is_empty() {
-            return false;
+            return Vec::new();
         }
         let first = self.source.line_of(finding.span.start);
         let last = self.source.line_of(finding.span.end.max(finding.span.start + 1) - 1);
@@ -64,22 +79,20 @@ impl Suppressions {
         while top > 0 && self.source.line(top - 1).trim_start().starts_with('#') {
             top -= 1;
         }
-        let mut suppressed = false;
-        for comment in &mut self.comments {
+        let mut out = Vec::new();
+        for (i, comment) in self.comments.iter().enumerate() {
             let here = comment.whole_file
                 || (first..=last).contains(&comment.line)
                 || comment.alone && (top..first).contains(&comment.line);
             if !here {
                 continue;
             }
-            for entry in &mut comment.entries {
-                if entry.code.as_deref().is_none_or(|c| c == finding.code.as_str()) {
-                    entry.used = true;
-                    suppressed = true;
-                }
-            }
+            let entries = comment.entries.iter().enumerate();
+            out.extend(
+                entries.filter(|(_, e)| e.code.as_deref().is_none_or(|c| c == finding.code.as_str())).map(|(j, _)| (i, j)),
+            );
         }
-        suppressed
+        out
     }
 
     /// What suppressed nothing, as findings of `code`; only rules that were looked for can be judged so.

@@ -55,7 +55,8 @@ fn a_projects_own_helper_is_found_and_shrunk_with_what_it_waits_for() {
 
     let diff = testdiet(dir.path(), &["fix", "--diff", "--unsafe-fixes"]);
     let diff = String::from_utf8(diff.stdout).unwrap();
-    let changed: Vec<&str> = diff.lines().filter(|l| l.starts_with(['-', '+']) && !l.starts_with("---") && !l.starts_with("+++")).collect();
+    let changed: Vec<&str> =
+        diff.lines().filter(|l| l.starts_with(['-', '+']) && !l.starts_with("---") && !l.starts_with("+++")).collect();
     // Both numbers, and the poll still outlasts what it waits for.
     let number = |line: &str| line.trim_end_matches(')').rsplit(['=', ' ']).next().unwrap().parse::<f64>().unwrap();
     let [was_poll, poll, was_idle, idle] = changed[..] else { panic!("{diff}") };
@@ -66,7 +67,12 @@ fn a_projects_own_helper_is_found_and_shrunk_with_what_it_waits_for() {
 #[test]
 fn it_is_suppressed_and_selected_like_any_other_rule() {
     let dir = example();
-    change(dir.path(), "tests/test_jobs.py", "poll_until(SETTLE, queue)", "poll_until(SETTLE, queue)  # testdiet: ignore[long-poll]");
+    change(
+        dir.path(),
+        "tests/test_jobs.py",
+        "poll_until(SETTLE, queue)",
+        "poll_until(SETTLE, queue)  # testdiet: ignore[long-poll]",
+    );
     assert_eq!(findings(dir.path()), Vec::<Value>::new());
     let dir = example();
     let ignored = testdiet(dir.path(), &["check", "--ignore", "long-poll"]);

@@ -47,7 +47,8 @@ fn compare(path: &str, expected: &str) {
 fn fix_column(rule: &Rule) -> String {
     let doc = rule.doc();
     let (_, fix) = doc.split_once("## Fix\n").unwrap_or_else(|| panic!("`{}` has no `## Fix`", rule.code));
-    let words: Vec<&str> = ["safe", "unsafe"].into_iter().filter(|word| fix.to_lowercase().contains(&format!("*{word}*"))).collect();
+    let words: Vec<&str> =
+        ["safe", "unsafe"].into_iter().filter(|word| fix.to_lowercase().contains(&format!("*{word}*"))).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(" or ") }
 }
 

@@ -198,12 +198,13 @@ fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
+    use crate::engine::FileError;
     use std::path::PathBuf;
     use std::sync::Arc;
 
     use super::super::console::tests::kept;
     use super::*;
-    use crate::engine::{Checked, FileError};
+    use crate::engine::Checked;
     use crate::report::samples;
     use crate::rules::Code;
     use crate::source::SourceFile;
@@ -290,9 +291,10 @@ mod tests {
         let opened = Opened::nothing();
         let told = Told { view: samples::view(), format: None, statistics: false };
         let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened };
-        let mut fixed = fixed(none());
-        fixed.after.errors = vec![FileError { path: PathBuf::from("/work/a.py"), message: "it holds a NUL byte".to_owned() }];
-        assert_eq!(run.conclude(&fixed, &mut console).unwrap(), Status::Failed);
-        assert!(err.text().ends_with("error: a.py: it holds a NUL byte\n"));
+        let error = FileError { path: PathBuf::from("/work/a.py"), message: "it cannot be read".to_owned() };
+        let mut unread = fixed(none());
+        unread.after.errors.push(error);
+        assert_eq!(run.conclude(&unread, &mut console).unwrap(), Status::Failed);
+        assert!(err.text().ends_with("error: a.py: it cannot be read\n"));
     }
 }

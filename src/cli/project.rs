@@ -154,6 +154,24 @@ fn eprintln_note(note: &FileError) {
     anstream::eprintln!("note: {}: {}", note.path.display(), note.message);
 }
 
+#[cfg(test)]
+impl Opened {
+    /// A run in `/work` that found no file.
+    pub(crate) fn nothing() -> Self {
+        let root = PathBuf::from("/work");
+        Self {
+            input: Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() },
+            cwd: root.clone(),
+            stdin: None,
+            format: None,
+            unsafe_fixes: false,
+            errors: Vec::new(),
+            home: Arc::new(Settings::at(root.clone())),
+            root,
+        }
+    }
+}
+
 /// Standard input as a file of the given name.
 fn read_stdin(cwd: &Path, name: Option<&Path>) -> Result<SourceFile, Failure> {
     let mut bytes = Vec::new();
@@ -194,21 +212,4 @@ pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
         return Ok(Vec::new());
     }
     Ok(write::undo(root)?.files)
-}
-
-#[cfg(test)]
-impl Opened {
-    /// A run in `/work` that found no file.
-    pub(crate) fn nothing() -> Self {
-        Self {
-            input: Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() },
-            cwd: PathBuf::from("/work"),
-            stdin: None,
-            format: None,
-            unsafe_fixes: false,
-            errors: Vec::new(),
-            root: PathBuf::from("/work"),
-            home: Arc::new(Settings::default()),
-        }
-    }
 }

@@ -4,10 +4,11 @@
 //! targets, a number's value. It is compact (arenas, 32-bit ids), owns nothing of tree-sitter, and can be kept
 //! after the concrete tree is gone. Concrete nodes found by queries are looked up here by their span.
 //!
+//! Expressions are stored children first, in the order of their ends; statements parents first, in the order of
+//! their starts. Looking a span up is a binary search over them, and needs no index of its own.
+//!
 //! Every expression knows the statement it stands in, every statement its parent, so walking outwards
 //! (enclosing loop, function, `with`) is as cheap as walking inwards.
-
-use rustc_hash::FxHashMap as HashMap;
 
 use crate::source::Span;
 
@@ -38,11 +39,12 @@ pub struct Ast {
     pub comments: Vec<Span>,
     /// Places tree-sitter could not parse (ERROR and MISSING nodes), in order.
     pub errors: Vec<Span>,
-    /// Expressions by their span. Where two share one (a bare expression in parentheses does not: the
-    /// parenthesised node maps to the inner expression too), the outermost wins.
-    pub by_span: HashMap<Span, ExprId>,
-    /// Statements by their span (compound statements and definitions as tree-sitter spans them).
-    pub stmt_by_span: HashMap<Span, StmtId>,
+    /// Whether something was nested too deeply to be lowered (its span is in [`Self::errors`]).
+    pub too_deep: bool,
+    /// Spans of parenthesised expressions with the expression inside; see [`Self::expr_at`].
+    pub(super) expr_aliases: Vec<(Span, ExprId)>,
+    /// Spans of decorated definitions and `elif` clauses with their statement; see [`Self::stmt_at`].
+    pub(super) stmt_aliases: Vec<(Span, StmtId)>,
 }
 
 /// An expression.
@@ -545,10 +547,32 @@ impl Ast {
         &self.stmts[id.0 as usize]
     }
 
-    /// The expression that spans exactly this.
+    /// The expression with this span, or the one inside the parentheses with this span. Where several share a
+    /// span, the outermost.
     #[must_use]
     pub fn expr_at(&self, span: Span) -> Option<ExprId> {
-        self.by_span.get(&span).copied()
+        let after = self.exprs.partition_point(|e| e.span.end <= span.end);
+        let same_end = self.exprs[..after].iter().rposition(|e| e.span.end != span.end).map_or(0, |i| i + 1);
+        if let Some(i) = self.exprs[same_end..after].iter().rposition(|e| e.span.start == span.start) {
+            return u32::try_from(same_end + i).ok().map(ExprId);
+        }
+        let after = self.expr_aliases.partition_point(|(s, _)| s.end <= span.end);
+        let same_end = self.expr_aliases[..after].iter().rev().take_while(|(s, _)| s.end == span.end);
+        same_end.filter(|(s, _)| s.start == span.start).map(|&(_, id)| id).next()
+    }
+
+    /// The statement with this span, as tree-sitter spans statements: a decorated definition is found with its
+    /// decorators and without, an `elif` both by its clause and by all that is left of the `if`.
+    #[must_use]
+    pub fn stmt_at(&self, span: Span) -> Option<StmtId> {
+        let from = self.stmts.partition_point(|s| s.span.start < span.start);
+        let same_start = self.stmts[from..].iter().take_while(|s| s.span.start == span.start);
+        if let Some(i) = same_start.map(|s| s.span.end).position(|end| end == span.end) {
+            return u32::try_from(from + i).ok().map(StmtId);
+        }
+        let from = self.stmt_aliases.partition_point(|(s, _)| s.start < span.start);
+        let same_start = self.stmt_aliases[from..].iter().take_while(|(s, _)| s.start == span.start);
+        same_start.filter(|(s, _)| s.end == span.end).map(|&(_, id)| id).next()
     }
 
     /// Text of an identifier.
@@ -566,7 +590,9 @@ impl ExprKind {
             Self::Attribute { value, .. } => f(*value),
             Self::Call { func, args, .. } => {
                 f(*func);
-                args.iter().for_each(|a| f(a.value));
+                for arg in args {
+                    f(arg.value);
+                }
             }
             Self::Str { parts: list, .. }
             | Self::List(list)
@@ -612,7 +638,9 @@ impl ExprKind {
             Self::Unary { operand: x, .. } | Self::Not(x) | Self::Await(x) | Self::Starred(x) => f(*x),
             Self::Compare { first, rest } => {
                 f(*first);
-                rest.iter().for_each(|(_, e)| f(*e));
+                for (_, e) in rest {
+                    f(*e);
+                }
             }
             Self::Subscript { value, index } => {
                 f(*value);
@@ -632,6 +660,78 @@ impl ExprKind {
                 f(*target);
                 f(*value);
             }
+        }
+    }
+}
+
+impl StmtKind {
+    /// Calls `f` with each expression directly in the statement, in source order but for decorators and parameters,
+    /// which come as they are listed.
+    pub fn exprs(&self, f: &mut dyn FnMut(ExprId)) {
+        match self {
+            Self::Function(function) => {
+                function.decorators.iter().for_each(|&e| f(e));
+                for param in &function.params {
+                    param.annotation.iter().chain(&param.default).for_each(|&e| f(e));
+                }
+                function.returns.iter().for_each(|&e| f(e));
+            }
+            Self::Class(class) => {
+                class.decorators.iter().for_each(|&e| f(e));
+                class.args.iter().for_each(|a| f(a.value));
+            }
+            Self::Assign { targets, annotation, value } => {
+                targets.iter().chain(annotation).chain(value).for_each(|&e| f(e));
+            }
+            Self::AugAssign { target, value, .. } => [target, value].into_iter().for_each(|&e| f(e)),
+            Self::For { target, iter, .. } => [target, iter].into_iter().for_each(|&e| f(e)),
+            Self::While { test, .. } | Self::If { test, .. } => f(*test),
+            Self::With { items, .. } => {
+                for (value, target) in items {
+                    f(*value);
+                    if let Some(target) = target {
+                        f(*target);
+                    }
+                }
+            }
+            Self::Try { handlers, .. } => handlers.iter().filter_map(|h| h.exception).for_each(f),
+            Self::Match { subject, cases } => {
+                f(*subject);
+                cases.iter().filter_map(|c| c.guard).for_each(f);
+            }
+            Self::Return(value) => value.iter().for_each(|&e| f(e)),
+            Self::Assert { test, message } => {
+                f(*test);
+                if let Some(message) = message {
+                    f(*message);
+                }
+            }
+            Self::Expr(value) => f(*value),
+            Self::Raise(list) | Self::Delete(list) | Self::Other(list) => list.iter().for_each(|&e| f(e)),
+            Self::Import(_) | Self::ImportFrom { .. } | Self::Global(_) | Self::Nonlocal(_) | Self::Break | Self::Continue => {}
+        }
+    }
+
+    /// Calls `f` with each block of the statement, in source order; those that are absent are empty.
+    pub fn blocks(&self, f: &mut dyn FnMut(&[StmtId])) {
+        match self {
+            Self::Function(function) => f(&function.body),
+            Self::Class(class) => f(&class.body),
+            Self::With { body, .. } => f(body),
+            Self::For { body, orelse, .. } | Self::While { body, orelse, .. } | Self::If { body, orelse, .. } => {
+                f(body);
+                f(orelse);
+            }
+            Self::Try { body, handlers, orelse, finally } => {
+                f(body);
+                for handler in handlers {
+                    f(&handler.body);
+                }
+                f(orelse);
+                f(finally);
+            }
+            Self::Match { cases, .. } => cases.iter().for_each(|c| f(&c.body)),
+            _ => {}
         }
     }
 }

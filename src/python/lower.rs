@@ -1,1607 +1,1229 @@
-//! From tree-sitter's concrete tree to [`Ast`]: one walk with one cursor, children before the node that holds them is finished.
+//! Turns tree-sitter's concrete tree into the [`Ast`].
 //!
-//! Nothing here can fail: what the grammar could not parse becomes [`ExprKind::Other`] or [`StmtKind::Other`] and a span in
-//! [`Ast::errors`]. Nesting is followed to [`DEPTH`] levels; deeper code is told like a syntax error, because a file that is not
-//! understood as a whole must not be fixed.
+//! One walk over the tree with a cursor, as a shift-reduce machine: entering a node opens a [`Frame`], leaves push
+//! [`Item`]s, and leaving a node replaces the items of its frame by what they amount to. Nothing recurses, so no
+//! input can overflow the stack. Statements get their ids on the way in (parents first), expressions on the way
+//! out (children first): the two orders that [`Ast::stmt_at`] and [`Ast::expr_at`] search by.
+//!
+//! The shape of a node is read from the order of its parts and the tokens between them; that is cheaper than
+//! tree-sitter's fields, and a node whose parts are not as expected (inside an ERROR) becomes `Other`.
 
-use rustc_hash::FxHashMap as HashMap;
+mod kind;
+mod literal;
+mod shape;
+
 use std::cell::RefCell;
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
-use tree_sitter::{Language, Parser, Tree, TreeCursor};
+use tree_sitter::{Node, Parser, Tree, TreeCursor};
 
+use self::kind::{Kind, augmented_operator, is_statement, is_token, nests, splats_the_whole, takes_block};
+use self::literal::Literal;
+use self::shape::{Item, Value, all_exprs, arguments, block, expression, exprs, exprs_of, has, named, statements};
 use super::ast::{
-    Alias, Arg, ArgKind, Ast, BinaryOp, Case, Class, Clause, CompareOp, ComprehensionKind, Expr, ExprId, ExprKind, Function,
-    Handler, Param, ParamKind, Stmt, StmtId, StmtKind, Symbol,
+    Alias, Arg, ArgKind, Ast, Case, Class, Expr, ExprId, ExprKind, Function, Handler, Param, ParamKind, Stmt, StmtId, StmtKind,
+    Symbol,
 };
 use crate::source::Span;
 
-/// Deepest nesting of expressions and statements that is followed. A level costs a few hundred bytes of stack in a release build and
-/// about two kilobytes in a debug build, whose test threads have two megabytes.
-const DEPTH: usize = 200;
+/// How many expressions and statements may contain one another. CPython's own limits are 100 blocks and 200
+/// brackets; long chains (`a + b + …`, `a.b().c()…`, `elif`) nest as well. The bound lets whoever walks the tree
+/// recurse, on the 2 MiB stacks of worker threads and in debug builds too.
+pub const MAX_DEPTH: u32 = 500;
 
-thread_local! {
-    static PARSER: RefCell<Option<Parser>> = const { RefCell::new(None) };
-}
-
-/// Parses Python. `None` only if the grammar does not fit the tree-sitter library, which the tests would show.
+/// Parses a text; `None` only if tree-sitter refuses its own grammar, which a test rules out.
 #[must_use]
 pub fn parse(text: &str) -> Option<Tree> {
-    PARSER.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            let mut parser = Parser::new();
-            parser.set_language(&language()).ok()?;
-            *slot = Some(parser);
-        }
-        slot.as_mut()?.parse(text, None)
-    })
+    thread_local! {
+        static PARSER: RefCell<Option<Parser>> = RefCell::new(parser());
+    }
+    PARSER.with_borrow_mut(|parser| parser.as_mut()?.parse(text, None))
 }
 
-fn language() -> Language {
-    tree_sitter_python::LANGUAGE.into()
+fn parser() -> Option<Parser> {
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
+    Some(parser)
 }
 
-/// Lowers a tree of `text`.
+/// Lowers the tree of a text.
 #[must_use]
 pub fn lower(tree: &Tree, text: &str) -> Ast {
-    let mut lower = Lower {
-        text,
-        grammar: grammar(),
-        ast: Ast::default(),
-        symbols: HashMap::default(),
-        stmt: StmtId(0),
-        depth: 0,
-        has_error: tree.root_node().has_error(),
-    };
-    // About one expression in ten bytes of ordinary code.
-    lower.ast.exprs.reserve(text.len() / 12);
-    lower.ast.by_span.reserve(text.len() / 12);
-    let mut cursor = tree.walk();
-    lower.ast.body = lower.block(&mut cursor, None);
-    lower.ast.comments.sort();
-    lower.ast.comments.dedup();
-    lower.ast.errors.sort();
-    lower.ast.errors.dedup();
-    lower.ast
+    let root = tree.root_node();
+    let mut lowering = Lowering::new(text, root.has_error());
+    lowering.walk(root);
+    let mut ast = lowering.ast;
+    // Something is missing where nothing was looked for, as between lines that end in a lone CR.
+    if root.has_error() && ast.errors.is_empty() {
+        ast.errors.push(Span::at(0));
+    }
+    ast
 }
 
-macro_rules! kinds {
-    ($($variant:ident = $name:literal,)*) => {
-        /// Node types of the grammar that mean something here.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        enum Kind { Error, Token, Unknown, $($variant,)* }
+/// Identifiers are short and come from the file itself: `FxHash`'s multiply-and-rotate, as rustc uses, beats the
+/// standard hasher threefold here and needs no protection against chosen keys.
+#[derive(Default)]
+struct FxHasher(u64);
 
-        fn kind_named(name: &str) -> Kind {
-            match name { $($name => Kind::$variant,)* _ => Kind::Unknown }
+impl Hasher for FxHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            self.write_u64(chunk.iter().fold(0, |word, &b| word << 8 | u64::from(b)));
         }
-    };
+        self.write_u64(chunks.remainder().iter().fold(0, |word, &b| word << 8 | u64::from(b)));
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // The terminator of `str`'s hash: the length is not needed to tell identifiers apart.
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table indexes by the low bits, the multiplication mixes into the high ones.
+        self.0.rotate_left(26)
+    }
 }
 
-kinds! {
-    Comment = "comment",
-    LineContinuation = "line_continuation",
-    Identifier = "identifier",
-    Integer = "integer",
-    Float = "float",
-    True = "true",
-    False = "false",
-    None = "none",
-    Ellipsis = "ellipsis",
-    String = "string",
-    Concatenated = "concatenated_string",
-    StringStart = "string_start",
-    StringContent = "string_content",
-    StringEnd = "string_end",
-    Interpolation = "interpolation",
-    FormatSpecifier = "format_specifier",
-    FormatExpression = "format_expression",
-    Attribute = "attribute",
-    Call = "call",
-    ArgumentList = "argument_list",
-    KeywordArgument = "keyword_argument",
-    ListSplat = "list_splat",
-    DictionarySplat = "dictionary_splat",
-    ListSplatPattern = "list_splat_pattern",
-    DictionarySplatPattern = "dictionary_splat_pattern",
-    Parenthesized = "parenthesized_expression",
-    List = "list",
-    ListPattern = "list_pattern",
-    Tuple = "tuple",
-    TuplePattern = "tuple_pattern",
-    PatternList = "pattern_list",
-    ExpressionList = "expression_list",
-    Set = "set",
-    Dictionary = "dictionary",
-    Pair = "pair",
-    ListComprehension = "list_comprehension",
-    SetComprehension = "set_comprehension",
-    DictionaryComprehension = "dictionary_comprehension",
-    Generator = "generator_expression",
-    ForInClause = "for_in_clause",
-    IfClause = "if_clause",
-    Lambda = "lambda",
-    LambdaParameters = "lambda_parameters",
-    Parameters = "parameters",
-    DefaultParameter = "default_parameter",
-    TypedParameter = "typed_parameter",
-    TypedDefaultParameter = "typed_default_parameter",
-    KeywordSeparator = "keyword_separator",
-    PositionalSeparator = "positional_separator",
-    BinaryOperator = "binary_operator",
-    UnaryOperator = "unary_operator",
-    NotOperator = "not_operator",
-    BooleanOperator = "boolean_operator",
-    ComparisonOperator = "comparison_operator",
-    Subscript = "subscript",
-    Slice = "slice",
-    Conditional = "conditional_expression",
-    Await = "await",
-    Yield = "yield",
-    NamedExpression = "named_expression",
-    AsPattern = "as_pattern",
-    AsPatternTarget = "as_pattern_target",
-    Type = "type",
-    GenericType = "generic_type",
-    TypeParameter = "type_parameter",
-    UnionType = "union_type",
-    MemberType = "member_type",
-    DottedName = "dotted_name",
-    Block = "block",
-    ExpressionStatement = "expression_statement",
-    Assignment = "assignment",
-    AugmentedAssignment = "augmented_assignment",
-    FunctionDefinition = "function_definition",
-    ClassDefinition = "class_definition",
-    DecoratedDefinition = "decorated_definition",
-    Decorator = "decorator",
-    For = "for_statement",
-    While = "while_statement",
-    If = "if_statement",
-    ElifClause = "elif_clause",
-    ElseClause = "else_clause",
-    With = "with_statement",
-    WithClause = "with_clause",
-    WithItem = "with_item",
-    Try = "try_statement",
-    ExceptClause = "except_clause",
-    ExceptGroupClause = "except_group_clause",
-    FinallyClause = "finally_clause",
-    Match = "match_statement",
-    CaseClause = "case_clause",
-    CasePattern = "case_pattern",
-    ClassPattern = "class_pattern",
-    KeywordPattern = "keyword_pattern",
-    SplatPattern = "splat_pattern",
-    DictPattern = "dict_pattern",
-    UnionPattern = "union_pattern",
-    Return = "return_statement",
-    Raise = "raise_statement",
-    Assert = "assert_statement",
-    Import = "import_statement",
-    ImportFrom = "import_from_statement",
-    FutureImport = "future_import_statement",
-    AliasedImport = "aliased_import",
-    RelativeImport = "relative_import",
-    ImportPrefix = "import_prefix",
-    WildcardImport = "wildcard_import",
-    Global = "global_statement",
-    Nonlocal = "nonlocal_statement",
-    Delete = "delete_statement",
-    Break = "break_statement",
-    Continue = "continue_statement",
-    Pass = "pass_statement",
-    Print = "print_statement",
-    Exec = "exec_statement",
-    TypeAlias = "type_alias_statement",
-}
-
-/// Kinds by node id, and the fields that are asked for.
-struct Grammar {
-    kinds: Vec<Kind>,
-    fields: Fields,
-}
-
-macro_rules! fields {
-    ($($name:ident,)*) => {
-        struct Fields { $($name: u16,)* }
-        impl Fields {
-            fn new(language: &Language) -> Self {
-                // An unknown field gets a number that no node has.
-                let id = |name: &str| language.field_id_for_name(name).map_or(u16::MAX, |id| id.get());
-                Self { $($name: id(stringify!($name).trim_start_matches("r#")),)* }
-            }
-        }
-    };
-}
-
-fields! {
-    name, value, alias, module_name, left, right, operator, operators, object, attribute, function, arguments, body, condition,
-    consequence, parameters, return_type, superclasses, definition, r#type, argument, key, subscript,
-    expression, subject, guard, format_specifier,
-}
-
-fn grammar() -> &'static Grammar {
-    static GRAMMAR: OnceLock<Grammar> = OnceLock::new();
-    GRAMMAR.get_or_init(|| {
-        let language = language();
-        let count = u16::try_from(language.node_kind_count()).unwrap_or(u16::MAX);
-        let kinds = (0..count)
-            .map(|id| {
-                let name = language.node_kind_for_id(id).unwrap_or_default();
-                if language.node_kind_is_named(id) { kind_named(name) } else { Kind::Token }
-            })
-            .collect();
-        Grammar { kinds, fields: Fields::new(&language) }
-    })
-}
-
-type Cursor<'t> = TreeCursor<'t>;
-
-struct Lower<'a> {
-    text: &'a str,
-    grammar: &'static Grammar,
-    ast: Ast,
-    symbols: HashMap<&'a str, Symbol>,
-    /// The statement being lowered.
+/// A node whose children are being walked.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    kind: Kind,
+    /// Statements may stand directly in it.
+    holds_statements: bool,
+    /// Within a `case` pattern, where only the names it captures matter.
+    pattern: bool,
+    /// Parameters from here on are keyword-only.
+    keyword_only: bool,
+    /// End of the last comma directly in it; 0 without one.
+    comma: u32,
+    span: Span,
+    /// Its first item in [`Lowering::items`].
+    first: usize,
+    /// Length, when it was opened, of the side stack its kind drains when it is left.
+    mark: usize,
+    /// Number of expressions and statements around.
+    depth: u32,
+    /// The statement its expressions belong to; [`NO_STMT`] for the module.
     stmt: StmtId,
-    depth: usize,
-    has_error: bool,
+    /// The statement around its statements.
+    owner: Option<StmtId>,
 }
 
-impl<'a> Lower<'a> {
-    fn kind(&self, c: &Cursor<'_>) -> Kind {
-        let id = c.node().kind_id();
-        if id == u16::MAX { Kind::Error } else { self.grammar.kinds.get(id as usize).copied().unwrap_or(Kind::Unknown) }
-    }
+/// In a module's frame.
+const NO_STMT: StmtId = StmtId(u32::MAX);
 
-    fn span(c: &Cursor<'_>) -> Span {
-        let range = c.node().byte_range();
-        Span::new(u32::try_from(range.start).unwrap_or(u32::MAX), u32::try_from(range.end).unwrap_or(u32::MAX))
-    }
+/// The machine: see the module's documentation.
+struct Lowering<'t> {
+    text: &'t str,
+    kinds: &'static [Kind],
+    /// Whether ERROR and MISSING nodes are to be looked for.
+    has_error: bool,
+    ast: Ast,
+    symbols: HashMap<&'t str, Symbol, BuildHasherDefault<FxHasher>>,
+    frames: Vec<Frame>,
+    items: Vec<Item>,
+    // Parts that do not fit an item, drained by the node they belong to.
+    params: Vec<Param>,
+    handlers: Vec<Handler>,
+    cases: Vec<Case>,
+    captures: Vec<Symbol>,
+    /// Set in a statement that is one of [`TypeCall`].
+    type_call: Option<TypeCall>,
+}
 
-    fn slice(&self, span: Span) -> &'a str {
-        self.text.get(span.range()).unwrap_or_default()
-    }
+/// `type(x).y = z`, which tree-sitter takes for a type alias, the parentheses being the alias's name. In an alias
+/// an identifier follows `type`, so the two can be told apart, and the call put together from the parentheses.
+#[derive(Debug, Clone, Copy)]
+struct TypeCall {
+    /// `type`, as an expression.
+    func: ExprId,
+    /// Where `type` is.
+    start: u32,
+    /// Where `(` is.
+    paren: u32,
+}
 
-    fn token(&self, c: &Cursor<'_>) -> &'a str {
-        self.slice(Self::span(c))
-    }
-
-    fn symbol(&mut self, name: &'a str) -> Symbol {
-        if let Some(&s) = self.symbols.get(name) {
-            return s;
+impl<'t> Lowering<'t> {
+    fn new(text: &'t str, has_error: bool) -> Self {
+        // Measured on CPython's own tests: one expression for 11 bytes, one statement for 40.
+        let ast =
+            Ast { exprs: Vec::with_capacity(text.len() / 10), stmts: Vec::with_capacity(text.len() / 35), ..Ast::default() };
+        Self {
+            text,
+            kinds: kind::table(),
+            has_error,
+            ast,
+            symbols: HashMap::with_capacity_and_hasher(256, BuildHasherDefault::default()),
+            frames: Vec::with_capacity(64),
+            items: Vec::with_capacity(256),
+            params: Vec::new(),
+            handlers: Vec::new(),
+            cases: Vec::new(),
+            captures: Vec::new(),
+            type_call: None,
         }
-        let s = Symbol(u32::try_from(self.ast.names.len()).unwrap_or(u32::MAX));
-        self.ast.names.push(name.to_owned());
-        self.symbols.insert(name, s);
-        s
     }
 
-    /// Calls `f` with the cursor on each child that means something; comments are collected on the way.
-    fn each(&mut self, c: &mut Cursor<'_>, mut f: impl FnMut(&mut Self, &mut Cursor<'_>, u16, Kind)) {
-        if !c.goto_first_child() {
-            return;
+    fn walk(&mut self, root: Node<'_>) {
+        let span = span_of(root);
+        let mut stmt = NO_STMT;
+        if root.is_error() {
+            self.ast.errors.push(span);
+            stmt = self.new_stmt(span, None);
+            self.push(Kind::Error, span, Value::Stmt(stmt));
         }
-        loop {
-            let kind = self.kind(c);
-            if self.has_error && (kind == Kind::Error || c.node().is_missing()) {
-                self.ast.errors.push(Self::span(c));
-            }
-            match kind {
-                Kind::Comment => self.ast.comments.push(Self::span(c)),
-                Kind::LineContinuation => {}
-                _ => {
-                    let field = c.field_id().map_or(0, std::num::NonZero::get);
-                    f(self, c, field, kind);
+        self.frames.push(Frame {
+            kind: Kind::Module,
+            holds_statements: true,
+            pattern: false,
+            keyword_only: false,
+            comma: 0,
+            span,
+            first: 0,
+            mark: 0,
+            depth: 0,
+            stmt,
+            owner: None,
+        });
+        let mut cursor: TreeCursor<'_> = root.walk();
+        if cursor.goto_first_child() {
+            'nodes: loop {
+                if self.enter(cursor.node()) {
+                    if cursor.goto_first_child() {
+                        continue;
+                    }
+                    self.leave();
+                }
+                while !cursor.goto_next_sibling() {
+                    // The root's frame is not left: what it holds is the body.
+                    if self.frames.len() <= 1 || !cursor.goto_parent() {
+                        break 'nodes;
+                    }
+                    self.leave();
                 }
             }
-            if !c.goto_next_sibling() {
-                break;
-            }
         }
-        c.goto_parent();
+        if root.is_error() {
+            self.ast.stmts[stmt.0 as usize].kind = StmtKind::Other(all_exprs(&self.items));
+        }
+        self.ast.body.extend(statements(&self.items));
     }
 
-    /// Whether there is room for another level; otherwise the node is noted as not understood.
-    fn too_deep(&mut self, c: &Cursor<'_>) -> bool {
-        if self.depth < DEPTH {
+    // ---- On the way in ----
+
+    /// Shifts a leaf, or opens a frame for a node whose children are to be walked (then `true`).
+    fn enter(&mut self, node: Node<'_>) -> bool {
+        // ERROR has an id beyond the grammar's.
+        let kind = self.kinds.get(usize::from(node.kind_id())).copied().unwrap_or(Kind::Error);
+        if self.has_error && node.is_missing() {
+            self.missing(kind, span_of(node));
             return false;
         }
-        self.ast.errors.push(Self::span(c));
-        true
-    }
-
-    // ---- expressions ----
-
-    fn new_expr(&mut self, span: Span, parent: Option<ExprId>) -> ExprId {
-        let id = ExprId(u32::try_from(self.ast.exprs.len()).unwrap_or(u32::MAX));
-        self.ast.exprs.push(Expr { kind: ExprKind::None, span, parent, stmt: self.stmt });
-        id
-    }
-
-    fn expr(&mut self, c: &mut Cursor<'_>, parent: Option<ExprId>) -> ExprId {
-        // Parentheses and the wrapper of annotations are not nodes of their own.
-        let mut kind = self.kind(c);
-        if matches!(kind, Kind::Parenthesized | Kind::Type | Kind::AsPatternTarget) {
-            let outer = Self::span(c);
-            if !self.too_deep(c) {
-                self.depth += 1;
-                let mut inner = None;
-                self.each(c, |s, c, _, k| {
-                    if k != Kind::Token && inner.is_none() {
-                        inner = Some(s.expr(c, parent));
-                    }
-                });
-                self.depth -= 1;
-                if let Some(inner) = inner {
-                    self.ast.by_span.insert(outer, inner);
-                    return inner;
-                }
-            }
-            kind = Kind::Unknown;
-        }
-        let span = Self::span(c);
-        let id = self.new_expr(span, parent);
-        let lowered = if self.too_deep(c) {
-            ExprKind::Other(Vec::new())
-        } else {
-            self.depth += 1;
-            let lowered = self.expr_kind(c, kind, id, span);
-            self.depth -= 1;
-            lowered
-        };
-        self.ast.exprs[id.0 as usize].kind = lowered;
-        self.ast.by_span.insert(span, id);
-        id
-    }
-
-    fn items(&mut self, c: &mut Cursor<'_>, id: ExprId) -> Vec<ExprId> {
-        let mut out = Vec::new();
-        self.each(c, |s, c, _, k| {
-            if k != Kind::Token {
-                out.push(s.expr(c, Some(id)));
-            }
-        });
-        out
-    }
-
-    fn only(&mut self, c: &mut Cursor<'_>, id: ExprId) -> Option<ExprId> {
-        self.items(c, id).into_iter().next()
-    }
-
-    fn expr_kind(&mut self, c: &mut Cursor<'_>, kind: Kind, id: ExprId, span: Span) -> ExprKind {
-        let f = &self.grammar.fields;
-        let me = Some(id);
         match kind {
-            Kind::Identifier => ExprKind::Name(self.symbol(self.slice(span))),
-            Kind::Integer => integer(self.slice(span)),
-            Kind::Float => float(self.slice(span)),
-            Kind::True => ExprKind::Bool(true),
-            Kind::False => ExprKind::Bool(false),
-            Kind::None => ExprKind::None,
-            Kind::Ellipsis => ExprKind::Ellipsis,
-            Kind::String => self.string(c, id),
-            Kind::Concatenated => self.concatenated(c, id),
-            Kind::Attribute => {
-                let (mut value, mut attr) = (None, None);
-                self.each(c, |s, c, field, k| {
-                    if field == f.object {
-                        value = Some(s.expr(c, me));
-                    } else if field == f.attribute && k == Kind::Identifier {
-                        attr = Some((s.symbol(s.token(c)), Self::span(c)));
-                    }
-                });
-                match (value, attr) {
-                    (Some(value), Some((attr, attr_span))) => ExprKind::Attribute { value, attr, attr_span },
-                    (value, _) => ExprKind::Other(value.into_iter().collect()),
+            Kind::Punctuation | Kind::LineContinuation | Kind::StringStart | Kind::StringEnd | Kind::TypeConversion => false,
+            Kind::StringContent => self.has_error && node.has_error() && self.open(kind, span_of(node)),
+            Kind::Comma => {
+                let end = span_of(node).end;
+                self.top().comma = end;
+                false
+            }
+            Kind::Comment => {
+                // To the grammar, the CR of a CRLF is the comment's.
+                let span = span_of(node);
+                let own = self.slice(span).trim_end_matches('\r').len();
+                self.ast.comments.push(Span::new(span.start, span.start + u32::try_from(own).unwrap_or_default()));
+                false
+            }
+            Kind::Identifier => {
+                let span = span_of(node);
+                let symbol = self.intern(span);
+                self.identifier(symbol, span);
+                false
+            }
+            Kind::String => {
+                let span = span_of(node);
+                let literal = Literal::new(self.slice(span));
+                if literal.formatted || (self.has_error && node.has_error()) {
+                    return self.open(kind, span);
                 }
-            }
-            Kind::DottedName => self.dotted(c, id),
-            Kind::Call => {
-                let (mut func, mut args, mut args_span) = (None, Vec::new(), span);
-                self.each(c, |s, c, field, k| {
-                    if field == f.function {
-                        func = Some(s.expr(c, me));
-                    } else if field == f.arguments {
-                        args_span = Self::span(c);
-                        if k == Kind::Generator {
-                            let value = s.expr(c, me);
-                            args.push(Arg { kind: ArgKind::Positional, value, span: args_span });
-                        } else {
-                            args = s.args(c, me);
-                        }
-                    }
-                });
-                match func {
-                    Some(func) => ExprKind::Call { func, args, args_span },
-                    None => ExprKind::Other(args.into_iter().map(|a| a.value).collect()),
-                }
-            }
-            Kind::List | Kind::ListPattern => ExprKind::List(self.items(c, id)),
-            Kind::Tuple | Kind::TuplePattern | Kind::PatternList | Kind::ExpressionList => ExprKind::Tuple(self.items(c, id)),
-            Kind::Set => ExprKind::Set(self.items(c, id)),
-            Kind::Dictionary => {
-                let mut items = Vec::new();
-                self.each(c, |s, c, _, k| match k {
-                    Kind::Pair => {
-                        let (key, value) = s.pair(c, me);
-                        if let Some(value) = value {
-                            items.push((key, value));
-                        }
-                    }
-                    Kind::DictionarySplat => {
-                        s.each(c, |s, c, _, k| {
-                            if k != Kind::Token {
-                                let value = s.expr(c, me);
-                                items.push((None, value));
-                            }
-                        });
-                    }
-                    Kind::Token => {}
-                    _ => {
-                        let value = s.expr(c, me);
-                        items.push((None, value));
-                    }
-                });
-                ExprKind::Dict(items)
-            }
-            Kind::ListComprehension => self.comprehension(c, id, ComprehensionKind::List),
-            Kind::SetComprehension => self.comprehension(c, id, ComprehensionKind::Set),
-            Kind::DictionaryComprehension => self.comprehension(c, id, ComprehensionKind::Dict),
-            Kind::Generator => self.comprehension(c, id, ComprehensionKind::Generator),
-            Kind::Lambda => {
-                let (mut params, mut body) = (Vec::new(), None);
-                self.each(c, |s, c, field, _| {
-                    if field == f.parameters {
-                        params = s.params(c, me);
-                    } else if field == f.body {
-                        body = Some(s.expr(c, me));
-                    }
-                });
-                match body {
-                    Some(body) => ExprKind::Lambda { params, body },
-                    None => ExprKind::Other(Vec::new()),
-                }
-            }
-            Kind::BinaryOperator => {
-                let (mut left, mut right, mut op) = (None, None, None);
-                self.each(c, |s, c, field, _| {
-                    if field == f.left {
-                        left = Some(s.expr(c, me));
-                    } else if field == f.right {
-                        right = Some(s.expr(c, me));
-                    } else if field == f.operator {
-                        op = binary_op(s.token(c));
-                    }
-                });
-                match (left, op, right) {
-                    (Some(left), Some(op), Some(right)) => ExprKind::Binary { op, left, right },
-                    (l, _, r) => ExprKind::Other(l.into_iter().chain(r).collect()),
-                }
-            }
-            Kind::UnaryOperator => {
-                let (mut operand, mut op) = (None, '+');
-                self.each(c, |s, c, field, _| {
-                    if field == f.argument {
-                        operand = Some(s.expr(c, me));
-                    } else if field == f.operator {
-                        op = s.token(c).chars().next().unwrap_or('+');
-                    }
-                });
-                operand.map_or_else(|| ExprKind::Other(Vec::new()), |operand| ExprKind::Unary { op, operand })
-            }
-            Kind::NotOperator => self.only(c, id).map_or_else(|| ExprKind::Other(Vec::new()), ExprKind::Not),
-            Kind::BooleanOperator => {
-                let (mut left, mut right, mut and) = (None, None, true);
-                self.each(c, |s, c, field, _| {
-                    if field == f.left {
-                        left = Some(s.expr(c, me));
-                    } else if field == f.right {
-                        right = Some(s.expr(c, me));
-                    } else if field == f.operator {
-                        and = s.token(c) == "and";
-                    }
-                });
-                match (left, right) {
-                    (Some(left), Some(right)) => ExprKind::Bool2 { and, left, right },
-                    (l, r) => ExprKind::Other(l.into_iter().chain(r).collect()),
-                }
-            }
-            Kind::ComparisonOperator => {
-                let (mut first, mut rest, mut op) = (None, Vec::new(), None);
-                self.each(c, |s, c, field, k| {
-                    if k == Kind::Token || field == f.operators {
-                        let token = s.token(c);
-                        op = match (op, token) {
-                            (Some(CompareOp::Is), "not") => Some(CompareOp::IsNot),
-                            (Some(CompareOp::NotIn), "in") => Some(CompareOp::NotIn),
-                            _ => compare_op(token),
-                        };
-                    } else {
-                        let e = s.expr(c, me);
-                        match (first, op.take()) {
-                            (None, _) => first = Some(e),
-                            (Some(_), Some(op)) => rest.push((op, e)),
-                            (Some(_), None) => rest.push((CompareOp::Eq, e)),
-                        }
-                    }
-                });
-                first.map_or_else(|| ExprKind::Other(Vec::new()), |first| ExprKind::Compare { first, rest })
-            }
-            Kind::Subscript => {
-                let (mut value, mut indices) = (None, Vec::new());
-                let mut index_span: Option<Span> = None;
-                self.each(c, |s, c, field, _| {
-                    if field == f.value {
-                        value = Some(s.expr(c, me));
-                    } else if field == f.subscript {
-                        let at = Self::span(c);
-                        index_span = Some(index_span.map_or(at, |all| Span::new(all.start, at.end)));
-                        let e = s.expr(c, me);
-                        indices.push(e);
-                    }
-                });
-                let Some(value) = value else { return ExprKind::Other(indices) };
-                match indices[..] {
-                    [index] => ExprKind::Subscript { value, index },
-                    [] => ExprKind::Other(vec![value]),
-                    _ => {
-                        let index = self.new_expr(index_span.unwrap_or(span), me);
-                        for &e in &indices {
-                            self.ast.exprs[e.0 as usize].parent = Some(index);
-                        }
-                        self.ast.exprs[index.0 as usize].kind = ExprKind::Tuple(indices);
-                        ExprKind::Subscript { value, index }
-                    }
-                }
-            }
-            Kind::GenericType => {
-                // `list[int]` where the grammar expects a type: a subscript like any other.
-                let (mut value, mut indices) = (None, Vec::new());
-                self.each(c, |s, c, _, k| match k {
-                    Kind::TypeParameter => {
-                        s.each(c, |s, c, _, k| {
-                            if k != Kind::Token {
-                                let e = s.expr(c, me);
-                                indices.push(e);
-                            }
-                        });
-                    }
-                    Kind::Token => {}
-                    _ => value = Some(s.expr(c, me)),
-                });
-                let Some(value) = value else { return ExprKind::Other(indices) };
-                match indices[..] {
-                    [index] => ExprKind::Subscript { value, index },
-                    [] => ExprKind::Other(vec![value]),
-                    _ => {
-                        let index = self.new_expr(span, me);
-                        for &e in &indices {
-                            self.ast.exprs[e.0 as usize].parent = Some(index);
-                        }
-                        self.ast.exprs[index.0 as usize].kind = ExprKind::Tuple(indices);
-                        ExprKind::Subscript { value, index }
-                    }
-                }
-            }
-            Kind::Slice => ExprKind::Slice(self.items(c, id)),
-            Kind::Conditional => match self.items(c, id)[..] {
-                [then, test, otherwise] => ExprKind::IfElse { test, then, otherwise },
-                ref other => ExprKind::Other(other.to_vec()),
-            },
-            Kind::Await => self.only(c, id).map_or_else(|| ExprKind::Other(Vec::new()), ExprKind::Await),
-            Kind::Yield => {
-                let (mut value, mut from) = (None, false);
-                self.each(c, |s, c, _, k| {
-                    if k == Kind::Token {
-                        from |= s.token(c) == "from";
-                    } else {
-                        value = Some(s.expr(c, me));
-                    }
-                });
-                ExprKind::Yield { value, from }
-            }
-            Kind::NamedExpression => {
-                let (mut target, mut value) = (None, None);
-                self.each(c, |s, c, field, _| {
-                    if field == f.name {
-                        target = Some(s.expr(c, me));
-                    } else if field == f.value {
-                        value = Some(s.expr(c, me));
-                    }
-                });
-                match (target, value) {
-                    (Some(target), Some(value)) => ExprKind::Walrus { target, value },
-                    (t, v) => ExprKind::Other(t.into_iter().chain(v).collect()),
-                }
-            }
-            Kind::ListSplat | Kind::ListSplatPattern => {
-                self.only(c, id).map_or_else(|| ExprKind::Other(Vec::new()), ExprKind::Starred)
-            }
-            _ => ExprKind::Other(self.items(c, id)),
-        }
-    }
-
-    /// `a.b.c` as the grammar gives it in decorators and patterns: names joined by dots.
-    fn dotted(&mut self, c: &mut Cursor<'_>, id: ExprId) -> ExprKind {
-        let mut parts = Vec::new();
-        self.each(c, |s, c, _, k| {
-            if k == Kind::Identifier {
-                parts.push((s.symbol(s.token(c)), Self::span(c)));
-            }
-        });
-        let Some(((first, first_span), rest)) = parts.split_first() else { return ExprKind::Other(Vec::new()) };
-        let Some(((last, last_span), middle)) = rest.split_last() else { return ExprKind::Name(*first) };
-        let mut value = self.new_expr(*first_span, Some(id));
-        self.ast.exprs[value.0 as usize].kind = ExprKind::Name(*first);
-        for (attr, attr_span) in middle {
-            let next = self.new_expr(Span::new(first_span.start, attr_span.end), Some(id));
-            self.ast.exprs[value.0 as usize].parent = Some(next);
-            self.ast.exprs[next.0 as usize].kind = ExprKind::Attribute { value, attr: *attr, attr_span: *attr_span };
-            value = next;
-        }
-        ExprKind::Attribute { value, attr: *last, attr_span: *last_span }
-    }
-
-    fn pair(&mut self, c: &mut Cursor<'_>, parent: Option<ExprId>) -> (Option<ExprId>, Option<ExprId>) {
-        let f = &self.grammar.fields;
-        let (mut key, mut value) = (None, None);
-        self.each(c, |s, c, field, _| {
-            if field == f.key {
-                key = Some(s.expr(c, parent));
-            } else if field == f.value {
-                value = Some(s.expr(c, parent));
-            }
-        });
-        (key, value)
-    }
-
-    fn comprehension(&mut self, c: &mut Cursor<'_>, id: ExprId, kind: ComprehensionKind) -> ExprKind {
-        let f = &self.grammar.fields;
-        let me = Some(id);
-        let (mut element, mut value, mut clauses) = (None, None, Vec::new());
-        self.each(c, |s, c, field, k| {
-            if field == f.body {
-                if k == Kind::Pair {
-                    (element, value) = s.pair(c, me);
+                if self.top().kind == Kind::ConcatenatedString {
+                    self.push(kind, span, Value::Token);
                 } else {
-                    element = Some(s.expr(c, me));
+                    let mut text = Some(String::new());
+                    let len = Some(literal.decode(&mut text));
+                    self.leaf(kind, span, ExprKind::Str { bytes: literal.bytes, text, len, parts: Vec::new() });
                 }
-            } else if k == Kind::ForInClause {
-                let (mut target, mut iter, mut is_async) = (None, None, false);
-                s.each(c, |s, c, field, k| {
-                    if field == f.left {
-                        target = Some(s.expr(c, me));
-                    } else if field == f.right && k != Kind::Token {
-                        iter = Some(s.expr(c, me));
-                    } else if k == Kind::Token {
-                        is_async |= s.token(c) == "async";
-                    }
-                });
-                if let (Some(target), Some(iter)) = (target, iter) {
-                    clauses.push(Clause::For { target, iter, is_async });
-                }
-            } else if k == Kind::IfClause {
-                s.each(c, |s, c, _, k| {
-                    if k != Kind::Token {
-                        let test = s.expr(c, me);
-                        clauses.push(Clause::If(test));
-                    }
-                });
-            } else if k != Kind::Token {
-                s.expr(c, me);
+                false
             }
-        });
-        match element {
-            Some(element) => ExprKind::Comprehension { kind, element, value, clauses },
-            None => ExprKind::Other(Vec::new()),
+            Kind::Integer | Kind::Float | Kind::True | Kind::False | Kind::None | Kind::Ellipsis => {
+                let span = span_of(node);
+                let text = self.slice(span);
+                let value = match kind {
+                    Kind::Integer => literal::integer(text),
+                    Kind::Float => literal::float(text),
+                    Kind::True => ExprKind::Bool(true),
+                    Kind::False => ExprKind::Bool(false),
+                    Kind::None => ExprKind::None,
+                    _ => ExprKind::Ellipsis,
+                };
+                self.leaf(kind, span, value);
+                false
+            }
+            Kind::KeywordSeparator => {
+                self.top().keyword_only = true;
+                false
+            }
+            Kind::PositionalSeparator => {
+                let from = self.top().mark;
+                for param in self.params.iter_mut().skip(from).filter(|p| p.kind == ParamKind::Normal) {
+                    param.kind = ParamKind::PositionalOnly;
+                }
+                false
+            }
+            Kind::ImportPrefix | Kind::WildcardImport => {
+                self.push(kind, span_of(node), Value::Token);
+                false
+            }
+            _ if is_token(kind) => {
+                self.push(kind, span_of(node), Value::Token);
+                false
+            }
+            _ => self.open(kind, span_of(node)),
         }
     }
 
-    fn args(&mut self, c: &mut Cursor<'_>, parent: Option<ExprId>) -> Vec<Arg> {
-        let f = &self.grammar.fields;
-        let mut out = Vec::new();
-        self.each(c, |s, c, _, k| {
-            let span = Self::span(c);
-            match k {
-                Kind::Token => {}
-                Kind::KeywordArgument => {
-                    let (mut name, mut value) = (None, None);
-                    s.each(c, |s, c, field, k| {
-                        if field == f.name {
-                            name = Some(s.symbol(s.token(c)));
-                        } else if field == f.value && k != Kind::Token {
-                            value = Some(s.expr(c, parent));
-                        }
-                    });
-                    if let (Some(name), Some(value)) = (name, value) {
-                        out.push(Arg { kind: ArgKind::Keyword(name), value, span });
-                    }
-                }
-                Kind::ListSplat | Kind::DictionarySplat => {
-                    let kind = if k == Kind::ListSplat { ArgKind::Star } else { ArgKind::DoubleStar };
-                    s.each(c, |s, c, _, k| {
-                        if k != Kind::Token {
-                            let value = s.expr(c, parent);
-                            out.push(Arg { kind, value, span });
-                        }
-                    });
-                }
-                _ => {
-                    let value = s.expr(c, parent);
-                    out.push(Arg { kind: ArgKind::Positional, value, span });
-                }
+    /// A MISSING node: tree-sitter's guess at a token that would have made sense of the rest.
+    fn missing(&mut self, kind: Kind, span: Span) {
+        self.ast.errors.push(span);
+        match kind {
+            Kind::Identifier => {
+                let symbol = self.intern(span);
+                self.identifier(symbol, span);
             }
-        });
-        out
-    }
-
-    fn params(&mut self, c: &mut Cursor<'_>, parent: Option<ExprId>) -> Vec<Param> {
-        let f = &self.grammar.fields;
-        let mut out: Vec<Param> = Vec::new();
-        let mut after_star = false;
-        self.each(c, |s, c, _, k| {
-            let span = Self::span(c);
-            let plain = if after_star { ParamKind::KeywordOnly } else { ParamKind::Normal };
-            let mut param = Param { name: Symbol(0), name_span: span, kind: plain, annotation: None, default: None, span };
-            let mut named = false;
-            match k {
-                Kind::Token => return,
-                Kind::KeywordSeparator => {
-                    after_star = true;
-                    return;
-                }
-                Kind::PositionalSeparator => {
-                    for p in &mut out {
-                        if p.kind == ParamKind::Normal {
-                            p.kind = ParamKind::PositionalOnly;
-                        }
-                    }
-                    return;
-                }
-                Kind::Identifier => {
-                    param.name = s.symbol(s.token(c));
-                    named = true;
-                }
-                Kind::ListSplatPattern | Kind::DictionarySplatPattern => {
-                    param.kind = if k == Kind::ListSplatPattern { ParamKind::Star } else { ParamKind::DoubleStar };
-                    s.each(c, |s, c, _, k| {
-                        if k == Kind::Identifier {
-                            param.name = s.symbol(s.token(c));
-                            param.name_span = Self::span(c);
-                            named = true;
-                        }
-                    });
-                }
-                _ => {
-                    s.each(c, |s, c, field, k| {
-                        if field == f.r#type {
-                            param.annotation = Some(s.expr(c, parent));
-                        } else if field == f.value {
-                            param.default = Some(s.expr(c, parent));
-                        } else {
-                            match k {
-                                Kind::Identifier => {
-                                    param.name = s.symbol(s.token(c));
-                                    param.name_span = Self::span(c);
-                                    named = true;
-                                }
-                                Kind::ListSplatPattern | Kind::DictionarySplatPattern => {
-                                    param.kind =
-                                        if k == Kind::ListSplatPattern { ParamKind::Star } else { ParamKind::DoubleStar };
-                                    s.each(c, |s, c, _, k| {
-                                        if k == Kind::Identifier {
-                                            param.name = s.symbol(s.token(c));
-                                            param.name_span = Self::span(c);
-                                            named = true;
-                                        }
-                                    });
-                                }
-                                _ => {}
-                            }
-                        }
-                    });
-                }
+            Kind::Integer | Kind::Float | Kind::True | Kind::False | Kind::None | Kind::Ellipsis => {
+                self.leaf(kind, span, ExprKind::Other(Vec::new()));
             }
-            if named {
-                after_star |= param.kind == ParamKind::Star;
-                out.push(param);
-            }
-        });
-        out
-    }
-
-    fn string(&mut self, c: &mut Cursor<'_>, id: ExprId) -> ExprKind {
-        let span = Self::span(c);
-        let mut parts = Vec::new();
-        let mut interpolated = false;
-        self.each(c, |s, c, _, k| {
-            if k == Kind::Interpolation {
-                interpolated = true;
-                s.interpolation(c, id, &mut parts);
-            }
-        });
-        let (bytes, text, len) = literal(self.slice(span));
-        if interpolated {
-            return ExprKind::Str { bytes, text: None, len: None, parts };
+            _ if is_token(kind) => self.push(kind, span, Value::Token),
+            _ => {}
         }
-        ExprKind::Str { bytes, text, len: Some(len), parts }
     }
 
-    fn interpolation(&mut self, c: &mut Cursor<'_>, id: ExprId, parts: &mut Vec<ExprId>) {
-        let f = &self.grammar.fields;
-        self.each(c, |s, c, field, k| {
-            if field == f.expression {
-                let e = s.expr(c, Some(id));
-                parts.push(e);
-            } else if field == f.format_specifier || k == Kind::FormatSpecifier {
-                let mut nested = Vec::new();
-                s.each(c, |s, c, _, k| {
-                    if matches!(k, Kind::FormatExpression | Kind::Interpolation) && !s.too_deep(c) {
-                        s.depth += 1;
-                        s.interpolation(c, id, &mut nested);
-                        s.depth -= 1;
-                    }
-                });
-                parts.append(&mut nested);
+    /// An identifier: an expression, unless the node around it makes it a name.
+    fn identifier(&mut self, symbol: Symbol, span: Span) {
+        let above = |n: usize| self.frames.get(self.frames.len().wrapping_sub(n)).map_or(Kind::Unknown, |f| f.kind);
+        let parent = self.frames.last().copied();
+        let parts = parent.map_or(0, |f| self.items.len() - f.first);
+        let is_name = match above(1) {
+            Kind::Attribute | Kind::MemberType => parts > 0,
+            Kind::KeywordArgument | Kind::DefaultParameter | Kind::TypedDefaultParameter => parts == 0,
+            Kind::Function
+            | Kind::Class
+            | Kind::DottedName
+            | Kind::AliasedImport
+            | Kind::Global
+            | Kind::Nonlocal
+            | Kind::TypedParameter => true,
+            Kind::ListSplatPattern | Kind::DictionarySplatPattern => {
+                matches!(above(2), Kind::Parameters | Kind::LambdaParameters | Kind::TypedParameter)
             }
-        });
-    }
-
-    fn concatenated(&mut self, c: &mut Cursor<'_>, id: ExprId) -> ExprKind {
-        let (mut any_bytes, mut text, mut len, mut parts) = (false, Some(String::new()), Some(0u64), Vec::new());
-        self.each(c, |s, c, _, k| {
-            if k != Kind::String {
+            Kind::ExceptClause => matches!(self.items.last(), Some(Item { kind: Kind::As, .. })),
+            Kind::AsPatternTarget => above(2) == Kind::AsPattern && above(3) == Kind::ExceptClause,
+            Kind::Parameters | Kind::LambdaParameters => {
+                self.param(symbol, span, ParamKind::Normal, None, None, span);
                 return;
             }
-            if let ExprKind::Str { bytes, text: t, len: n, parts: p } = s.string(c, id) {
-                any_bytes |= bytes;
-                text = match (text.take(), t) {
-                    (Some(all), Some(t)) => Some(all + &t),
-                    _ => None,
-                };
-                len = len.zip(n).map(|(a, b)| a + b);
-                parts.extend(p);
-            }
-        });
-        ExprKind::Str { bytes: any_bytes, text, len, parts }
-    }
-
-    // ---- statements ----
-
-    /// The statements that are children of the cursor's node.
-    fn block(&mut self, c: &mut Cursor<'_>, parent: Option<StmtId>) -> Vec<StmtId> {
-        let mut out = Vec::new();
-        self.each(c, |s, c, _, k| {
-            if k != Kind::Token {
-                out.push(s.statement(c, k, parent));
-            }
-        });
-        out
-    }
-
-    fn statement(&mut self, c: &mut Cursor<'_>, kind: Kind, parent: Option<StmtId>) -> StmtId {
-        let span = Self::span(c);
-        let id = StmtId(u32::try_from(self.ast.stmts.len()).unwrap_or(u32::MAX));
-        self.ast.stmts.push(Stmt { kind: StmtKind::Break, span, parent });
-        let around = std::mem::replace(&mut self.stmt, id);
-        let lowered = if self.too_deep(c) {
-            StmtKind::Other(Vec::new())
-        } else {
-            self.depth += 1;
-            let lowered = self.stmt_kind(c, kind, id);
-            self.depth -= 1;
-            lowered
+            _ => parent.is_some_and(|f| f.pattern),
         };
-        // A decorated definition is the definition; its decorators belong to it.
-        match &lowered {
-            StmtKind::Function(f) => {
-                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, f.name_span, span), span.end);
+        if is_name {
+            self.push(Kind::Identifier, span, Value::Name(symbol));
+        } else if span.start == span.end {
+            self.leaf(Kind::Identifier, span, ExprKind::Other(Vec::new()));
+        } else {
+            self.leaf(Kind::Identifier, span, ExprKind::Name(symbol));
+        }
+    }
+
+    /// Opens a frame; `false` where the node is too deep to be walked.
+    fn open(&mut self, kind: Kind, span: Span) -> bool {
+        let Some(&parent) = self.frames.last() else { return false };
+        let grandparent = self.frames.iter().rev().nth(1).map_or(Kind::Unknown, |f| f.kind);
+        let mut frame = Frame {
+            kind,
+            holds_statements: false,
+            pattern: parent.pattern || kind == Kind::CasePattern,
+            keyword_only: false,
+            comma: 0,
+            span,
+            first: self.items.len(),
+            mark: 0,
+            depth: parent.depth,
+            stmt: parent.stmt,
+            owner: parent.owner,
+        };
+        if kind == Kind::Error {
+            self.ast.errors.push(span);
+        }
+        if parent.pattern {
+            self.frames.push(frame);
+            return true;
+        }
+        // A part that is not where the grammar has it: it can only be in an ERROR, and is nothing but its expressions.
+        let misplaced = match kind {
+            Kind::Function | Kind::Class => !parent.holds_statements && parent.kind != Kind::Decorated,
+            _ if is_statement(kind) => !parent.holds_statements,
+            Kind::Block => !(takes_block(parent.kind) || (parent.kind == Kind::Error && parent.holds_statements)),
+            Kind::ElifClause => parent.kind != Kind::If,
+            Kind::ElseClause => !matches!(parent.kind, Kind::If | Kind::For | Kind::While | Kind::Try),
+            Kind::ExceptClause | Kind::FinallyClause => parent.kind != Kind::Try,
+            Kind::CaseClause => !(parent.kind == Kind::Block && grandparent == Kind::Match),
+            _ => false,
+        };
+        if misplaced {
+            frame.kind = Kind::Unknown;
+        }
+        if parent.stmt == NO_STMT && !is_statement(frame.kind) && kind != Kind::Error {
+            return false;
+        }
+        if nests(frame.kind) {
+            frame.depth += 1;
+            if frame.depth > MAX_DEPTH {
+                self.too_deep(frame);
+                return false;
             }
-            StmtKind::Class(k) => {
-                self.ast.stmts[id.0 as usize].span = Span::new(def_start(self.text, k.name_span, span), span.end);
+        }
+        match frame.kind {
+            Kind::Function | Kind::Class if parent.kind == Kind::Decorated => {
+                // The decorated definition, opened already, is the statement.
+                self.ast.stmts[parent.stmt.0 as usize].span = span;
+                frame.mark = self.params.len();
+            }
+            Kind::Block => {
+                // Of a `match`, it holds cases.
+                frame.holds_statements = parent.kind != Kind::Match;
+                if matches!(parent.kind, Kind::ExceptClause | Kind::Match) {
+                    self.fold_header(parent);
+                }
+                frame.first = self.items.len();
+                self.push(kind, span, Value::Head(0));
+            }
+            Kind::ElifClause => {
+                let rest = Span::new(span.start, parent.span.end);
+                let id = self.new_stmt(rest, parent.owner);
+                self.ast.stmt_aliases.push((span, id));
+                frame.stmt = id;
+                frame.owner = Some(id);
+                // What follows is nested in this clause.
+                let around = self.top();
+                around.owner = Some(id);
+                around.depth += 1;
+            }
+            Kind::Error if parent.holds_statements => {
+                frame.stmt = self.new_stmt(span, parent.owner);
+                frame.holds_statements = true;
+            }
+            Kind::ArgumentList | Kind::DottedName | Kind::AliasedImport => self.push(kind, span, Value::Head(0)),
+            Kind::Parameters => {
+                self.push(kind, span, Value::Token);
+                frame.mark = self.params.len();
+            }
+            Kind::Lambda | Kind::LambdaParameters => frame.mark = self.params.len(),
+            Kind::CaseClause => frame.mark = self.captures.len(),
+            _ if is_statement(frame.kind) => {
+                let id = self.new_stmt(span, parent.owner);
+                frame.stmt = id;
+                frame.owner = Some(id);
+                match frame.kind {
+                    Kind::Decorated => self.ast.stmt_aliases.push((span, id)),
+                    Kind::Function => frame.mark = self.params.len(),
+                    Kind::Try => frame.mark = self.handlers.len(),
+                    Kind::Match => frame.mark = self.cases.len(),
+                    _ => {}
+                }
             }
             _ => {}
         }
-        self.ast.stmts[id.0 as usize].kind = lowered;
-        let span = self.ast.stmts[id.0 as usize].span;
-        self.ast.stmt_by_span.insert(span, id);
-        self.stmt = around;
-        id
+        self.frames.push(frame);
+        if frame.kind == Kind::TypeAlias {
+            self.find_type_call(span);
+        }
+        true
     }
 
-    fn loose(&mut self, c: &mut Cursor<'_>) -> Vec<ExprId> {
-        let mut out = Vec::new();
-        self.each(c, |s, c, _, k| {
-            if k != Kind::Token {
-                out.push(s.expr(c, None));
+    fn find_type_call(&mut self, alias: Span) {
+        let name = Span::new(alias.start, (alias.start + 4).min(alias.end));
+        let rest = self.slice(Span::new(name.end, alias.end)).trim_start_matches([' ', '\t', '\x0c']);
+        if self.slice(name) == "type" && rest.starts_with('(') {
+            let symbol = self.intern(name);
+            let stmt = self.top().stmt;
+            let func = self.new_expr(ExprKind::Name(symbol), name, stmt);
+            let paren = alias.end - u32::try_from(rest.len()).unwrap_or_default();
+            self.type_call = Some(TypeCall { func, start: alias.start, paren });
+        }
+    }
+
+    /// Stands in for a node that is nested too deeply.
+    fn too_deep(&mut self, frame: Frame) {
+        self.ast.too_deep = true;
+        self.ast.errors.push(frame.span);
+        if is_statement(frame.kind) {
+            let id = self.new_stmt(frame.span, frame.owner);
+            self.push(frame.kind, frame.span, Value::Stmt(id));
+        } else if frame.kind != Kind::ElifClause {
+            self.leaf(frame.kind, frame.span, ExprKind::Other(Vec::new()));
+        }
+    }
+
+    /// `except A, B:` and `match a, b:` have a tuple without a node of its own. It is made before their block is
+    /// walked, to keep expressions in the order of their ends.
+    fn fold_header(&mut self, header: Frame) {
+        let items = &self.items[header.first..];
+        let fits = items.iter().all(|item| !matches!(item.kind, Kind::As)) && exprs(items).next().is_some();
+        if fits && header.comma > 0 {
+            let tuple = self.fold(header.first, header);
+            self.items.truncate(header.first);
+            self.push(Kind::Tuple, self.ast.expr(tuple).span, Value::Expr(tuple));
+        }
+    }
+
+    // ---- On the way out ----
+
+    /// Replaces the items of the innermost frame by what they amount to.
+    fn leave(&mut self) {
+        let Some(mut frame) = self.frames.pop() else { return };
+        let parent = self.frames.last().map_or(Kind::Unknown, |f| f.kind);
+        if frame.pattern {
+            self.leave_pattern(frame, parent);
+            return;
+        }
+        if let Some(call) = self.type_call.filter(|call| call.paren == frame.span.start) {
+            let arguments = frame.span;
+            frame.span.start = call.start;
+            if matches!(frame.kind, Kind::Parenthesized | Kind::Tuple | Kind::GeneratorExpression) {
+                self.leave_type_call(frame, call, arguments);
+                return;
             }
+        }
+        match self.items.get(frame.first) {
+            Some(&Item { kind: Kind::ListSplat, value: Value::Star(operand), .. }) if splats_the_whole(frame.kind) => {
+                self.leave_splatted(frame, operand, parent);
+            }
+            _ => self.reduce(frame, parent),
+        }
+    }
+
+    /// Replaces the items of a frame, taken off the stack, by what they amount to.
+    fn reduce(&mut self, frame: Frame, parent: Kind) {
+        match frame.kind {
+            // Parts that only hold others, which their parent reads.
+            Kind::Chevron
+            | Kind::WithClause
+            | Kind::AsPatternTarget
+            | Kind::Interpolation
+            | Kind::FormatSpecifier
+            | Kind::FormatExpression
+            | Kind::StringContent
+            | Kind::RelativeImport
+            | Kind::Parameters
+            | Kind::LambdaParameters => {}
+            Kind::ExpressionList if matches!(parent, Kind::Delete | Kind::Raise) => {}
+            Kind::Tuple if parent == Kind::WithItem => {}
+            Kind::ArgumentList | Kind::DottedName | Kind::AliasedImport | Kind::Block if self.is_head(frame) => {
+                if parent == Kind::Match {
+                    self.items.truncate(frame.first);
+                } else {
+                    self.close_head(frame);
+                }
+            }
+            Kind::ElseClause | Kind::FinallyClause => {
+                if let Some(head) = self.items[frame.first..].iter_mut().find(|item| item.kind == Kind::Block) {
+                    head.kind = frame.kind;
+                }
+            }
+            // The same expression, under a kind that says what it is for.
+            Kind::Decorator | Kind::Type => match exprs(&self.items[frame.first..]).next() {
+                Some(id) => self.collapse(frame, Value::Expr(id)),
+                None => self.other(frame),
+            },
+            Kind::Assignment | Kind::AugmentedAssignment => {
+                if let Some(left) = self.items[frame.first..].iter_mut().find(|item| matches!(item.value, Value::Expr(_))) {
+                    left.kind = Kind::Target;
+                }
+            }
+            Kind::TuplePattern if matches!(parent, Kind::Parameters | Kind::LambdaParameters) => {
+                let name = self.intern(frame.span);
+                self.items.truncate(frame.first);
+                self.param(name, frame.span, ParamKind::Normal, None, None, frame.span);
+            }
+            // A target in parentheses is a tuple pattern of one without a comma.
+            Kind::TuplePattern if frame.comma == 0 && exprs(&self.items[frame.first..]).count() == 1 => {
+                if let Some(id) = exprs(&self.items[frame.first..]).next() {
+                    self.ast.expr_aliases.push((frame.span, id));
+                    self.collapse(frame, Value::Expr(id));
+                }
+            }
+            Kind::Parenthesized | Kind::ParenthesizedSplat => match self.items[frame.first..] {
+                [Item { value: Value::Expr(id), .. }] => {
+                    self.ast.expr_aliases.push((frame.span, id));
+                    self.collapse(frame, Value::Expr(id));
+                }
+                [Item { value: Value::As(..), .. }] if parent == Kind::WithItem => {}
+                _ => self.other(frame),
+            },
+            Kind::WithItem => {
+                for item in &mut self.items[frame.first..] {
+                    if let Value::Expr(id) = item.value {
+                        item.value = Value::As(id, None);
+                    }
+                }
+            }
+            Kind::AsPattern => self.leave_as(frame, parent),
+            Kind::TypeParameter => {
+                if parent == Kind::GenericType && exprs(&self.items[frame.first..]).next().is_some() {
+                    let index = self.index(frame.first, frame);
+                    self.collapse(frame, Value::Expr(index));
+                } else {
+                    // Of a definition: a declaration of names, which [`Function`] has no place for.
+                    self.items.truncate(frame.first);
+                }
+            }
+            Kind::TypedParameter | Kind::DefaultParameter | Kind::TypedDefaultParameter => self.leave_parameter(frame, parent),
+            Kind::ListSplatPattern | Kind::DictionarySplatPattern => self.leave_splat_pattern(frame, parent),
+            Kind::KeywordArgument => match self.items[frame.first..] {
+                [Item { value: Value::Name(name), .. }, .., Item { value: Value::Expr(value), .. }] => {
+                    self.collapse(frame, Value::Keyword(name, value));
+                }
+                _ => self.other(frame),
+            },
+            Kind::ListSplat => match exprs(&self.items[frame.first..]).next() {
+                Some(value) => self.splat(frame, value, parent),
+                None => self.other(frame),
+            },
+            Kind::DictionarySplat => match exprs(&self.items[frame.first..]).next() {
+                Some(value) if matches!(parent, Kind::ArgumentList | Kind::Dictionary) => {
+                    self.collapse(frame, Value::DoubleStar(value));
+                }
+                _ => self.other(frame),
+            },
+            // `f"{x:=5}"` is `x` in a width of five: an assignment needs parentheses there.
+            Kind::NamedExpression if parent == Kind::Interpolation => {
+                self.items.truncate(frame.first + 1);
+            }
+            Kind::Pair => {
+                let mut parts = exprs(&self.items[frame.first..]);
+                match (parts.next(), parts.next()) {
+                    (Some(key), Some(value)) => self.collapse(frame, Value::Pair(key, value)),
+                    _ => self.other(frame),
+                }
+            }
+            Kind::IfClause => match exprs(&self.items[frame.first..]).next() {
+                Some(test) => self.collapse(frame, Value::If(test)),
+                None => self.other(frame),
+            },
+            Kind::ForInClause => self.leave_for_clause(frame),
+            Kind::String => self.leave_string(frame, parent),
+            Kind::ConcatenatedString => {
+                let kind = self.joined(frame);
+                self.finish(frame, kind);
+            }
+            Kind::ExceptClause => self.leave_handler(frame),
+            Kind::CaseClause => {
+                let items = &self.items[frame.first..];
+                let guard = items.iter().find_map(|item| if let Value::If(test) = item.value { Some(test) } else { None });
+                let body = block(items, Kind::Block);
+                let mut captures: Vec<Symbol> = Vec::new();
+                for name in self.captures.drain(frame.mark..) {
+                    if !captures.contains(&name) {
+                        captures.push(name);
+                    }
+                }
+                self.cases.push(Case { captures, guard, body });
+                self.items.truncate(frame.first);
+            }
+            Kind::Lambda => {
+                let params = self.params.split_off(frame.mark);
+                match exprs(&self.items[frame.first..]).next_back() {
+                    Some(body) => self.finish(frame, ExprKind::Lambda { params, body }),
+                    None => self.other(frame),
+                }
+            }
+            Kind::Subscript | Kind::GenericType => {
+                let value = exprs(&self.items[frame.first..]).next();
+                let indices = exprs(&self.items[frame.first..]).count();
+                match value {
+                    Some(value) if indices > 1 => {
+                        let after = self.items[frame.first..].iter().position(|item| matches!(item.value, Value::Expr(_)));
+                        let index = self.index(frame.first + after.unwrap_or(0) + 1, frame);
+                        self.finish(frame, ExprKind::Subscript { value, index });
+                    }
+                    _ => self.other(frame),
+                }
+            }
+            Kind::Error if !frame.holds_statements => {
+                let inside = all_exprs(&self.items[frame.first..]);
+                self.items.truncate(frame.first);
+                if !inside.is_empty() {
+                    let id = self.new_expr(ExprKind::Other(inside), frame.span, frame.stmt);
+                    self.push(Kind::Error, frame.span, Value::Stray(id));
+                }
+            }
+            Kind::Error => {
+                let items = &self.items[frame.first..];
+                let inside = all_exprs(items);
+                let statements: Vec<Item> = items.iter().copied().filter(|i| matches!(i.value, Value::Stmt(_))).collect();
+                self.items.truncate(frame.first);
+                self.ast.stmts[frame.stmt.0 as usize].kind = StmtKind::Other(inside);
+                self.push(Kind::Error, frame.span, Value::Stmt(frame.stmt));
+                // They stand in the block the ERROR is in: names bound there are bound all the same.
+                self.items.extend(statements);
+            }
+            kind if is_statement(kind) || kind == Kind::ElifClause => {
+                let kind = self.statement(frame);
+                self.finish_stmt(frame, parent, kind);
+            }
+            _ => {
+                let kind = expression(self.text, frame, &self.items[frame.first..]);
+                match kind {
+                    Some(kind) => self.finish(frame, kind),
+                    None => self.other(frame),
+                }
+            }
+        }
+    }
+
+    /// `*operand`: an argument, or an expression, or part of what it should be around.
+    fn splat(&mut self, frame: Frame, operand: ExprId, parent: Kind) {
+        let is_first = self.frames.last().is_some_and(|around| around.first == frame.first);
+        if parent == Kind::ArgumentList || (is_first && splats_the_whole(parent)) {
+            self.collapse(frame, Value::Star(operand));
+        } else {
+            self.finish(frame, ExprKind::Starred(operand));
+        }
+    }
+
+    /// In a subscript tree-sitter binds `*` tighter than what follows: `a[*b.c]` is `(*b).c` to it. The operator is
+    /// put inside.
+    fn leave_splatted(&mut self, frame: Frame, operand: ExprId, parent: Kind) {
+        let after = self.slice(frame.span).get(1..).unwrap_or_default();
+        let start = frame.span.end - u32::try_from(after.trim_start().len()).unwrap_or_default();
+        self.items[frame.first].value = Value::Expr(operand);
+        self.reduce(Frame { span: Span::new(start, frame.span.end), ..frame }, parent);
+        if let Some(&Item { value: Value::Expr(whole), .. }) = self.items.get(frame.first) {
+            self.splat(Frame { kind: Kind::ListSplat, ..frame }, whole, parent);
+        }
+    }
+
+    /// The parentheses of a [`TypeCall`].
+    fn leave_type_call(&mut self, frame: Frame, call: TypeCall, args_span: Span) {
+        if frame.kind == Kind::GeneratorExpression {
+            self.reduce(Frame { span: args_span, ..frame }, Kind::Call);
+        }
+        let args = self.items[frame.first..].iter().filter_map(|item| match item.value {
+            Value::Expr(value) => Some(Arg { kind: ArgKind::Positional, value, span: item.span }),
+            _ => None,
         });
-        out
+        let kind = ExprKind::Call { func: call.func, args: args.collect(), args_span };
+        self.finish(frame, kind);
     }
 
-    fn stmt_kind(&mut self, c: &mut Cursor<'_>, kind: Kind, id: StmtId) -> StmtKind {
-        let f = &self.grammar.fields;
-        match kind {
-            Kind::ExpressionStatement => {
-                let mut out = Vec::new();
-                let mut lowered = None;
-                self.each(c, |s, c, _, k| match k {
-                    Kind::Token => {}
-                    Kind::Assignment => lowered = Some(s.assignment(c)),
-                    Kind::AugmentedAssignment => lowered = Some(s.augmented(c)),
-                    _ => out.push(s.expr(c, None)),
-                });
-                match (lowered, &out[..]) {
-                    (Some(lowered), _) => lowered,
-                    (None, [one]) => StmtKind::Expr(*one),
-                    // `a, b` as a statement.
-                    (None, _) => StmtKind::Other(out),
-                }
+    /// Names bound by `case` patterns: bare names, `as` targets, and `*rest`. A dotted name is a value, the name
+    /// before parentheses a class.
+    fn leave_pattern(&mut self, frame: Frame, parent: Kind) {
+        let mut names = self.items[frame.first..].iter().filter_map(|item| match item.value {
+            Value::Name(name) => Some(name),
+            _ => None,
+        });
+        let captured = match frame.kind {
+            Kind::DottedName if parent != Kind::ClassPattern => names.next().filter(|_| names.next().is_none()),
+            Kind::AsPattern | Kind::SplatPattern => names.next_back(),
+            _ => None,
+        };
+        if let Some(name) = captured.filter(|&name| self.ast.name(name) != "_") {
+            self.captures.push(name);
+        }
+        self.items.truncate(frame.first);
+    }
+
+    /// `value as target`: of a `with`, of an `except`, or out of place.
+    fn leave_as(&mut self, frame: Frame, parent: Kind) {
+        let items = &self.items[frame.first..];
+        let mut parts = exprs(items);
+        match (parts.next(), parts.next()) {
+            (Some(value), Some(target)) if matches!(parent, Kind::WithItem | Kind::Parenthesized | Kind::Tuple) => {
+                self.collapse(frame, Value::As(value, Some(target)));
             }
-            Kind::FunctionDefinition => self.function(c, Vec::new(), Self::span(c), id),
-            Kind::ClassDefinition => self.class(c, Vec::new(), Self::span(c), id),
-            Kind::DecoratedDefinition => {
-                let outer = Self::span(c);
-                let mut decorators = Vec::new();
-                let mut lowered = StmtKind::Other(Vec::new());
-                self.each(c, |s, c, field, k| match k {
-                    Kind::Decorator => s.each(c, |s, c, _, k| {
-                        if k != Kind::Token {
-                            decorators.push(s.expr(c, None));
-                        }
-                    }),
-                    Kind::FunctionDefinition if field == f.definition => {
-                        lowered = s.function(c, std::mem::take(&mut decorators), outer, id);
-                    }
-                    Kind::ClassDefinition if field == f.definition => {
-                        lowered = s.class(c, std::mem::take(&mut decorators), outer, id);
-                    }
-                    _ => {}
-                });
-                lowered
+            // The handler's name is an item for the clause to read.
+            (Some(_), None) if parent == Kind::ExceptClause => {}
+            _ => self.other(frame),
+        }
+    }
+
+    fn leave_parameter(&mut self, frame: Frame, parent: Kind) {
+        let items = &self.items[frame.first..];
+        let annotation = items.iter().find_map(|item| match item.value {
+            Value::Expr(id) if item.kind == Kind::Type => Some(id),
+            _ => None,
+        });
+        let default = match items {
+            [_, .., Item { value: Value::Expr(id), kind, .. }] if *kind != Kind::Type => Some(*id),
+            _ => None,
+        };
+        let (Some(&first), Kind::Parameters | Kind::LambdaParameters) = (items.first(), parent) else {
+            self.other(frame);
+            return;
+        };
+        let kind = match first.kind {
+            Kind::ListSplatPattern => ParamKind::Star,
+            Kind::DictionarySplatPattern => ParamKind::DoubleStar,
+            _ => ParamKind::Normal,
+        };
+        let name = if let Value::Name(name) = first.value { name } else { self.intern(first.span) };
+        self.items.truncate(frame.first);
+        self.param(name, first.span, kind, annotation, default, frame.span);
+    }
+
+    fn leave_splat_pattern(&mut self, frame: Frame, parent: Kind) {
+        let name = named(&self.items[frame.first..]);
+        let kind = if frame.kind == Kind::ListSplatPattern { ParamKind::Star } else { ParamKind::DoubleStar };
+        match (parent, name) {
+            (Kind::TypedParameter, Some((name, span))) => {
+                self.items.truncate(frame.first);
+                self.push(frame.kind, span, Value::Name(name));
             }
-            Kind::For => {
-                let (mut target, mut iter, mut body, mut orelse, mut is_async) = (None, None, Vec::new(), Vec::new(), false);
-                self.each(c, |s, c, field, k| {
-                    if field == f.left {
-                        target = Some(s.expr(c, None));
-                    } else if field == f.right {
-                        iter = Some(s.expr(c, None));
-                    } else if field == f.body {
-                        body = s.block(c, Some(id));
-                    } else if k == Kind::ElseClause {
-                        orelse = s.clause_body(c, id);
-                    } else if k == Kind::Token {
-                        is_async |= s.token(c) == "async";
-                    }
-                });
-                match (target, iter) {
-                    (Some(target), Some(iter)) => StmtKind::For { target, iter, body, orelse, is_async },
-                    _ => StmtKind::Other(Vec::new()),
-                }
+            (Kind::Parameters | Kind::LambdaParameters, name) => {
+                self.items.truncate(frame.first);
+                let (name, span) = name.unwrap_or_else(|| (self.intern(frame.span), frame.span));
+                self.param(name, span, kind, None, None, frame.span);
             }
-            Kind::While => {
-                let (mut test, mut body, mut orelse) = (None, Vec::new(), Vec::new());
-                self.each(c, |s, c, field, k| {
-                    if field == f.condition {
-                        test = Some(s.expr(c, None));
-                    } else if field == f.body {
-                        body = s.block(c, Some(id));
-                    } else if k == Kind::ElseClause {
-                        orelse = s.clause_body(c, id);
-                    }
-                });
-                match test {
-                    Some(test) => StmtKind::While { test, body, orelse },
-                    None => StmtKind::Other(Vec::new()),
-                }
+            _ => match exprs(&self.items[frame.first..]).next() {
+                Some(value) if kind == ParamKind::Star => self.finish(frame, ExprKind::Starred(value)),
+                _ => self.other(frame),
+            },
+        }
+    }
+
+    /// Adds a parameter to those of the innermost frame.
+    fn param(
+        &mut self,
+        name: Symbol,
+        name_span: Span,
+        kind: ParamKind,
+        annotation: Option<ExprId>,
+        default: Option<ExprId>,
+        span: Span,
+    ) {
+        let around = self.top();
+        let kind = if kind == ParamKind::Normal && around.keyword_only { ParamKind::KeywordOnly } else { kind };
+        around.keyword_only |= kind == ParamKind::Star;
+        self.params.push(Param { name, name_span, kind, annotation, default, span });
+    }
+
+    fn leave_for_clause(&mut self, frame: Frame) {
+        let items = &self.items[frame.first..];
+        let is_async = has(items, Kind::Async);
+        let target = exprs(items).next();
+        let Some(after) = items.iter().position(|item| item.kind == Kind::In).map(|i| frame.first + i + 1) else {
+            self.other(frame);
+            return;
+        };
+        let iters = exprs(&self.items[after..]).count();
+        match target {
+            Some(target) if iters > 0 => {
+                let iter = self.index(after, frame);
+                self.collapse(frame, Value::For { target, iter, is_async });
             }
-            Kind::If => self.if_chain(c, id),
-            Kind::With => {
-                let (mut items, mut body, mut is_async) = (Vec::new(), Vec::new(), false);
-                self.each(c, |s, c, field, k| {
-                    if k == Kind::WithClause {
-                        s.with_items(c, &mut items);
-                    } else if field == f.body {
-                        body = s.block(c, Some(id));
-                    } else if k == Kind::Token {
-                        is_async |= s.token(c) == "async";
-                    }
-                });
-                StmtKind::With { items, body, is_async }
+            _ => self.other(frame),
+        }
+    }
+
+    fn leave_string(&mut self, frame: Frame, parent: Kind) {
+        if parent == Kind::ConcatenatedString {
+            self.push(Kind::String, frame.span, Value::Token);
+            return;
+        }
+        let parts: Vec<ExprId> = exprs(&self.items[frame.first..]).collect();
+        let literal = Literal::new(self.slice(frame.span));
+        let (text, len) = if parts.is_empty() {
+            let mut text = Some(String::new());
+            let len = literal.decode(&mut text);
+            (text, Some(len))
+        } else {
+            (None, None)
+        };
+        self.finish(frame, ExprKind::Str { bytes: literal.bytes, text, len, parts });
+    }
+
+    /// Adjacent strings as one.
+    fn joined(&self, frame: Frame) -> ExprKind {
+        let items = &self.items[frame.first..];
+        let parts: Vec<ExprId> = exprs(items).collect();
+        let (mut text, mut len, mut bytes) = (parts.is_empty().then(String::new), parts.is_empty().then_some(0), false);
+        for piece in items.iter().filter(|item| item.kind == Kind::String && matches!(item.value, Value::Token)) {
+            let literal = Literal::new(self.slice(piece.span));
+            bytes |= literal.bytes;
+            if let Some(len) = &mut len {
+                *len += literal.decode(&mut text);
             }
+        }
+        ExprKind::Str { bytes, text, len, parts }
+    }
+
+    fn leave_handler(&mut self, frame: Frame) {
+        let items = &self.items[frame.first..];
+        let name = named(items);
+        let handler = Handler { exception: exprs(items).next(), name, body: block(items, Kind::Block) };
+        self.handlers.push(handler);
+        self.items.truncate(frame.first);
+    }
+
+    /// What a statement is. Parts that are missing (tree-sitter recovers from almost anything) are empty expressions
+    /// at its end, so that its body keeps its place.
+    fn statement(&mut self, frame: Frame) -> StmtKind {
+        match frame.kind {
+            Kind::ExpressionStatement => return self.expression_statement(frame),
+            Kind::Function => return self.function(frame),
+            Kind::Class => return self.class(frame),
+            Kind::Import | Kind::ImportFrom | Kind::FutureImport => return self.import(frame),
             Kind::Try => {
-                let (mut body, mut handlers, mut orelse, mut finally) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-                self.each(c, |s, c, field, k| {
-                    if field == f.body {
-                        body = s.block(c, Some(id));
-                    } else {
-                        match k {
-                            Kind::ExceptClause | Kind::ExceptGroupClause => {
-                                let handler = s.handler(c, id);
-                                handlers.push(handler);
-                            }
-                            Kind::ElseClause => orelse = s.clause_body(c, id),
-                            Kind::FinallyClause => finally = s.clause_body(c, id),
-                            _ => {}
-                        }
-                    }
-                });
-                StmtKind::Try { body, handlers, orelse, finally }
+                let handlers = self.handlers.split_off(frame.mark);
+                let items = &self.items[frame.first..];
+                return StmtKind::Try {
+                    body: block(items, Kind::Block),
+                    handlers,
+                    orelse: block(items, Kind::ElseClause),
+                    finally: block(items, Kind::FinallyClause),
+                };
             }
             Kind::Match => {
-                let (mut subjects, mut cases) = (Vec::new(), Vec::new());
-                self.each(c, |s, c, field, k| {
-                    if field == f.subject {
-                        subjects.push(s.expr(c, None));
-                    } else if k == Kind::Block {
-                        s.each(c, |s, c, _, k| {
-                            if k == Kind::CaseClause {
-                                let case = s.case(c, id);
-                                cases.push(case);
-                            }
-                        });
-                    }
-                });
-                match subjects.first() {
-                    Some(&subject) => StmtKind::Match { subject, cases },
-                    None => StmtKind::Other(Vec::new()),
+                let cases = self.cases.split_off(frame.mark);
+                let subject = exprs(&self.items[frame.first..]).next();
+                return StmtKind::Match { subject: self.or_hole(subject, frame), cases };
+            }
+            _ => {}
+        }
+        let items = &self.items[frame.first..];
+        let mut parts = exprs(items);
+        match frame.kind {
+            Kind::If | Kind::ElifClause | Kind::While => {
+                let test = parts.next();
+                let (body, orelse) = (block(items, Kind::Block), block(items, Kind::ElseClause));
+                let test = self.or_hole(test, frame);
+                if frame.kind == Kind::While {
+                    StmtKind::While { test, body, orelse }
+                } else {
+                    StmtKind::If { test, body, orelse }
                 }
             }
-            Kind::Return => StmtKind::Return(self.loose(c).into_iter().next()),
-            Kind::Raise => StmtKind::Raise(self.loose(c)),
+            Kind::For => {
+                let (target, iter) = (parts.next(), parts.next());
+                let (body, orelse, is_async) =
+                    (block(items, Kind::Block), block(items, Kind::ElseClause), has(items, Kind::Async));
+                StmtKind::For { target: self.or_hole(target, frame), iter: self.or_hole(iter, frame), body, orelse, is_async }
+            }
+            Kind::With => {
+                let managers = items.iter().filter_map(|item| match item.value {
+                    Value::As(value, target) => Some((value, target)),
+                    _ => None,
+                });
+                StmtKind::With { items: managers.collect(), body: block(items, Kind::Block), is_async: has(items, Kind::Async) }
+            }
+            Kind::Return => StmtKind::Return(parts.next()),
+            Kind::Raise => StmtKind::Raise(parts.collect()),
+            Kind::Delete => StmtKind::Delete(parts.collect()),
             Kind::Assert => {
-                let all = self.loose(c);
-                match all[..] {
-                    [test] => StmtKind::Assert { test, message: None },
-                    [test, message, ..] => StmtKind::Assert { test, message: Some(message) },
-                    [] => StmtKind::Other(all),
-                }
+                let (test, message) = (parts.next(), parts.next());
+                StmtKind::Assert { test: self.or_hole(test, frame), message }
             }
-            Kind::Import => {
-                let mut names = Vec::new();
-                self.each(c, |s, c, field, k| {
-                    if field == f.name {
-                        names.extend(s.alias(c, k, true));
-                    }
-                });
-                StmtKind::Import(names)
-            }
-            Kind::FutureImport => {
-                let mut names = Vec::new();
-                self.each(c, |s, c, field, k| {
-                    if field == f.name {
-                        names.extend(s.alias(c, k, false));
-                    }
-                });
-                StmtKind::ImportFrom { level: 0, module: "__future__".to_owned(), names }
-            }
-            Kind::ImportFrom => {
-                let (mut level, mut module, mut names) = (0, String::new(), Vec::new());
-                self.each(c, |s, c, field, k| {
-                    if field == f.module_name {
-                        let text: String = s.token(c).chars().filter(|ch| !ch.is_whitespace()).collect();
-                        let name = text.trim_start_matches('.');
-                        level = u32::try_from(text.len() - name.len()).unwrap_or(0);
-                        name.clone_into(&mut module);
-                    } else if field == f.name {
-                        names.extend(s.alias(c, k, false));
-                    } else if k == Kind::WildcardImport {
-                        names.push(Alias { name: "*".to_owned(), asname: None, binds: None, span: Self::span(c) });
-                    }
-                });
-                StmtKind::ImportFrom { level, module, names }
+            Kind::TypeAlias if self.type_call.is_some() => {
+                let (target, value) = (parts.next(), parts.next());
+                self.type_call = None;
+                StmtKind::Assign { targets: target.into_iter().collect(), annotation: None, value }
             }
             Kind::Global | Kind::Nonlocal => {
-                let mut names = Vec::new();
-                self.each(c, |s, c, _, k| {
-                    if k == Kind::Identifier {
-                        names.push(s.symbol(s.token(c)));
-                    }
-                });
-                if kind == Kind::Global { StmtKind::Global(names) } else { StmtKind::Nonlocal(names) }
-            }
-            Kind::Delete => {
-                let mut targets = Vec::new();
-                for e in self.loose(c) {
-                    match &self.ast.exprs[e.0 as usize].kind {
-                        ExprKind::Tuple(items) => targets.extend(items.iter().copied()),
-                        _ => targets.push(e),
-                    }
-                }
-                StmtKind::Delete(targets)
+                let names = items.iter().filter_map(|item| if let Value::Name(name) = item.value { Some(name) } else { None });
+                if frame.kind == Kind::Global { StmtKind::Global(names.collect()) } else { StmtKind::Nonlocal(names.collect()) }
             }
             Kind::Break => StmtKind::Break,
             Kind::Continue => StmtKind::Continue,
-            Kind::Pass => StmtKind::Other(Vec::new()),
-            _ => StmtKind::Other(self.loose(c)),
+            _ => StmtKind::Other(all_exprs(items)),
         }
     }
 
-    fn assignment(&mut self, c: &mut Cursor<'_>) -> StmtKind {
-        let f = &self.grammar.fields;
-        let (mut targets, mut annotation, mut value) = (Vec::new(), None, None);
-        // `a = b = c` nests to the right; the chain is walked in a loop by descending the cursor's recursion one level each.
-        let mut chained = None;
-        self.each(c, |s, c, field, k| {
-            if field == f.left {
-                targets.push(s.expr(c, None));
-            } else if field == f.r#type {
-                annotation = Some(s.expr(c, None));
-            } else if field == f.right {
-                match k {
-                    Kind::Assignment if !s.too_deep(c) => {
-                        s.depth += 1;
-                        chained = Some(s.assignment(c));
-                        s.depth -= 1;
-                    }
-                    Kind::Assignment | Kind::AugmentedAssignment => {}
-                    _ => value = Some(s.expr(c, None)),
+    fn expression_statement(&mut self, frame: Frame) -> StmtKind {
+        let items = &self.items[frame.first..];
+        if has(items, Kind::Target) {
+            let operator = items.iter().find_map(|item| augmented_operator(item.kind));
+            let targets: Vec<ExprId> = exprs_of(items, Kind::Target).collect();
+            let annotation = exprs_of(items, Kind::Type).next();
+            let value = items.last().and_then(|item| match item.value {
+                Value::Expr(id) if !matches!(item.kind, Kind::Target | Kind::Type) => Some(id),
+                _ => None,
+            });
+            return match (operator, targets.as_slice(), value) {
+                (Some(op), &[target], Some(value)) => StmtKind::AugAssign { target, op, value },
+                (None, ..) => StmtKind::Assign { targets, annotation, value },
+                _ => StmtKind::Other(all_exprs(items)),
+            };
+        }
+        let mut parts = exprs(items);
+        match (parts.next(), parts.next()) {
+            (Some(value), None) if frame.comma == 0 => StmtKind::Expr(value),
+            (Some(_), _) => StmtKind::Expr(self.fold(frame.first, frame)),
+            _ => StmtKind::Other(all_exprs(items)),
+        }
+    }
+
+    fn function(&mut self, frame: Frame) -> StmtKind {
+        let params = self.params.split_off(frame.mark);
+        let items = &self.items[frame.first..];
+        let name = named(items);
+        let params_span = items.iter().find(|item| item.kind == Kind::Parameters).map(|item| item.span);
+        let (returns, body, is_async) = (exprs_of(items, Kind::Type).next(), block(items, Kind::Block), has(items, Kind::Async));
+        let (name, name_span) = name.unwrap_or_else(|| (self.intern(Span::default()), Span::at(frame.span.end)));
+        StmtKind::Function(Box::new(Function {
+            name,
+            name_span,
+            params,
+            params_span: params_span.unwrap_or(Span::at(name_span.end)),
+            decorators: Vec::new(),
+            returns,
+            body,
+            is_async,
+            outer_span: frame.span,
+        }))
+    }
+
+    fn class(&mut self, frame: Frame) -> StmtKind {
+        let items = &self.items[frame.first..];
+        let name = named(items);
+        let (args, body) = (arguments(items), block(items, Kind::Block));
+        let (name, name_span) = name.unwrap_or_else(|| (self.intern(Span::default()), Span::at(frame.span.end)));
+        StmtKind::Class(Box::new(Class { name, name_span, args, decorators: Vec::new(), body, outer_span: frame.span }))
+    }
+
+    fn import(&self, frame: Frame) -> StmtKind {
+        let items = &self.items[frame.first..];
+        let mut level = 0;
+        let mut module = if frame.kind == Kind::FutureImport { "__future__".to_owned() } else { String::new() };
+        let mut names = Vec::new();
+        // `from module import names`: the keyword tells them apart.
+        let mut after_import = false;
+        let mut i = 0;
+        while let Some(item) = items.get(i) {
+            i += 1;
+            // What a head holds follows it; an aliased import holds a dotted name and the alias.
+            let held = if let Value::Head(n) = item.value { &items[i..i + n] } else { &[] };
+            i += held.len();
+            match item.kind {
+                Kind::ImportKeyword => after_import = true,
+                Kind::ImportPrefix => {
+                    let dots = self.slice(item.span).bytes().filter(|&b| b == b'.').count();
+                    level = u32::try_from(dots).unwrap_or(u32::MAX);
                 }
-            }
-        });
-        if let Some(StmtKind::Assign { targets: more, value: last, .. }) = chained {
-            targets.extend(more);
-            value = last;
-        }
-        StmtKind::Assign { targets, annotation, value }
-    }
-
-    fn augmented(&mut self, c: &mut Cursor<'_>) -> StmtKind {
-        let f = &self.grammar.fields;
-        let (mut target, mut op, mut value) = (None, None, None);
-        self.each(c, |s, c, field, _| {
-            if field == f.left {
-                target = Some(s.expr(c, None));
-            } else if field == f.right {
-                value = Some(s.expr(c, None));
-            } else if field == f.operator {
-                op = binary_op(s.token(c).trim_end_matches('='));
-            }
-        });
-        match (target, op, value) {
-            (Some(target), Some(op), Some(value)) => StmtKind::AugAssign { target, op, value },
-            (t, _, v) => StmtKind::Other(t.into_iter().chain(v).collect()),
-        }
-    }
-
-    fn function(&mut self, c: &mut Cursor<'_>, decorators: Vec<ExprId>, outer_span: Span, id: StmtId) -> StmtKind {
-        let f = &self.grammar.fields;
-        let mut name = None;
-        let (mut params, mut params_span, mut returns, mut body, mut is_async) =
-            (Vec::new(), outer_span, None, Vec::new(), false);
-        self.each(c, |s, c, field, k| {
-            if field == f.name {
-                name = Some((s.symbol(s.token(c)), Self::span(c)));
-            } else if field == f.parameters {
-                params_span = Self::span(c);
-                params = s.params(c, None);
-            } else if field == f.return_type {
-                returns = Some(s.expr(c, None));
-            } else if field == f.body {
-                body = s.block(c, Some(id));
-            } else if k == Kind::Token {
-                is_async |= s.token(c) == "async";
-            }
-        });
-        match name {
-            Some((name, name_span)) => StmtKind::Function(Box::new(Function {
-                name,
-                name_span,
-                params,
-                params_span,
-                decorators,
-                returns,
-                body,
-                is_async,
-                outer_span,
-            })),
-            None => StmtKind::Other(decorators),
-        }
-    }
-
-    fn class(&mut self, c: &mut Cursor<'_>, decorators: Vec<ExprId>, outer_span: Span, id: StmtId) -> StmtKind {
-        let f = &self.grammar.fields;
-        let (mut name, mut args, mut body) = (None, Vec::new(), Vec::new());
-        self.each(c, |s, c, field, _| {
-            if field == f.name {
-                name = Some((s.symbol(s.token(c)), Self::span(c)));
-            } else if field == f.superclasses {
-                args = s.args(c, None);
-            } else if field == f.body {
-                body = s.block(c, Some(id));
-            }
-        });
-        match name {
-            Some((name, name_span)) => StmtKind::Class(Box::new(Class { name, name_span, args, decorators, body, outer_span })),
-            None => StmtKind::Other(decorators),
-        }
-    }
-
-    /// The block of an `else`, `finally` and the like.
-    fn clause_body(&mut self, c: &mut Cursor<'_>, id: StmtId) -> Vec<StmtId> {
-        let mut body = Vec::new();
-        self.each(c, |s, c, _, k| {
-            if k == Kind::Block {
-                body = s.block(c, Some(id));
-            }
-        });
-        body
-    }
-
-    fn if_chain(&mut self, c: &mut Cursor<'_>, id: StmtId) -> StmtKind {
-        let f = &self.grammar.fields;
-        let (mut test, mut body) = (None, Vec::new());
-        // Statements of the `elif`s in order, to be nested afterwards.
-        let mut elifs: Vec<StmtId> = Vec::new();
-        let mut orelse = Vec::new();
-        self.each(c, |s, c, field, k| {
-            let owner = elifs.last().copied().unwrap_or(id);
-            if field == f.condition {
-                test = Some(s.expr(c, None));
-            } else if field == f.consequence {
-                body = s.block(c, Some(id));
-            } else if k == Kind::ElifClause {
-                let elif = StmtId(u32::try_from(s.ast.stmts.len()).unwrap_or(u32::MAX));
-                s.ast.stmts.push(Stmt { kind: StmtKind::Break, span: Self::span(c), parent: Some(owner) });
-                let around = std::mem::replace(&mut s.stmt, elif);
-                let (mut test, mut body) = (None, Vec::new());
-                s.each(c, |s, c, field, _| {
-                    if field == f.condition {
-                        test = Some(s.expr(c, None));
-                    } else if field == f.consequence {
-                        body = s.block(c, Some(elif));
-                    }
-                });
-                s.stmt = around;
-                s.ast.stmts[elif.0 as usize].kind = match test {
-                    Some(test) => StmtKind::If { test, body, orelse: Vec::new() },
-                    None => StmtKind::Other(Vec::new()),
-                };
-                elifs.push(elif);
-            } else if k == Kind::ElseClause {
-                orelse = s.clause_body(c, owner);
-            }
-        });
-        for &elif in elifs.iter().rev() {
-            if let StmtKind::If { orelse: tail, .. } = &mut self.ast.stmts[elif.0 as usize].kind {
-                *tail = std::mem::replace(&mut orelse, vec![elif]);
-            } else {
-                orelse = vec![elif];
-            }
-        }
-        match test {
-            Some(test) => StmtKind::If { test, body, orelse },
-            None => StmtKind::Other(Vec::new()),
-        }
-    }
-
-    fn with_items(&mut self, c: &mut Cursor<'_>, items: &mut Vec<(ExprId, Option<ExprId>)>) {
-        self.each(c, |s, c, _, k| match k {
-            Kind::WithItem => s.with_item(c, items),
-            Kind::Token => {}
-            _ => {
-                let e = s.expr(c, None);
-                items.push((e, None));
-            }
-        });
-    }
-
-    fn with_item(&mut self, c: &mut Cursor<'_>, items: &mut Vec<(ExprId, Option<ExprId>)>) {
-        self.each(c, |s, c, _, k| match k {
-            Kind::Token => {}
-            Kind::AsPattern => {
-                let item = s.as_pattern(c);
-                items.extend(item);
-            }
-            // `with (a as b, c as d):` may come as a tuple of as-patterns.
-            Kind::Tuple => {
-                let span = Self::span(c);
-                let mut nested = false;
-                let before = items.len();
-                s.each(c, |s, c, _, k| match k {
-                    Kind::Token => {}
-                    Kind::AsPattern => {
-                        nested = true;
-                        let item = s.as_pattern(c);
-                        items.extend(item);
-                    }
-                    _ => {
-                        let e = s.expr(c, None);
-                        items.push((e, None));
-                    }
-                });
-                if !nested && items.len() > before {
-                    // A plain tuple: one (odd) context.
-                    let parts: Vec<ExprId> = items.drain(before..).map(|(e, _)| e).collect();
-                    let id = s.new_expr(span, None);
-                    for &p in &parts {
-                        s.ast.exprs[p.0 as usize].parent = Some(id);
-                    }
-                    s.ast.exprs[id.0 as usize].kind = ExprKind::Tuple(parts);
-                    s.ast.by_span.insert(span, id);
-                    items.push((id, None));
+                Kind::DottedName if !after_import => module = self.dotted(held),
+                Kind::DottedName => {
+                    names.push(Alias { name: self.dotted(held), asname: None, binds: named(held).map(|n| n.0), span: item.span });
                 }
-            }
-            _ => {
-                let e = s.expr(c, None);
-                items.push((e, None));
-            }
-        });
-    }
-
-    /// `value as target`
-    fn as_pattern(&mut self, c: &mut Cursor<'_>) -> Option<(ExprId, Option<ExprId>)> {
-        let f = &self.grammar.fields;
-        let (mut value, mut target) = (None, None);
-        self.each(c, |s, c, field, k| {
-            if field == f.alias {
-                target = Some(s.expr(c, None));
-            } else if k != Kind::Token {
-                value = Some(s.expr(c, None));
-            }
-        });
-        value.map(|v| (v, target))
-    }
-
-    fn handler(&mut self, c: &mut Cursor<'_>, id: StmtId) -> Handler {
-        let f = &self.grammar.fields;
-        let mut handler = Handler { exception: None, name: None, body: Vec::new() };
-        let mut types = Vec::new();
-        self.each(c, |s, c, field, k| match k {
-            Kind::Block => handler.body = s.block(c, Some(id)),
-            Kind::Token => {}
-            Kind::AsPattern => {
-                if let Some((value, target)) = s.as_pattern(c) {
-                    types.push(value);
-                    handler.name = target.and_then(|t| match s.ast.exprs[t.0 as usize] {
-                        Expr { kind: ExprKind::Name(name), span, .. } => Some((name, span)),
-                        _ => None,
+                Kind::AliasedImport => {
+                    let [Item { value: Value::Head(n), .. }, rest @ ..] = held else { continue };
+                    let (dotted, rest) = rest.split_at((*n).min(rest.len()));
+                    let asname = named(rest).map(|n| n.0);
+                    names.push(Alias {
+                        name: self.dotted(dotted),
+                        asname,
+                        binds: asname.or_else(|| named(dotted).map(|n| n.0)),
+                        span: item.span,
                     });
                 }
+                Kind::WildcardImport => {
+                    names.push(Alias { name: "*".to_owned(), asname: None, binds: None, span: item.span });
+                }
+                _ => {}
             }
-            Kind::Identifier if field == f.alias => handler.name = Some((s.symbol(s.token(c)), Self::span(c))),
-            _ => types.push(s.expr(c, None)),
-        });
-        handler.exception = types.first().copied();
-        handler
+        }
+        if frame.kind == Kind::Import { StmtKind::Import(names) } else { StmtKind::ImportFrom { level, module, names } }
     }
 
-    fn case(&mut self, c: &mut Cursor<'_>, id: StmtId) -> Case {
-        let f = &self.grammar.fields;
-        let mut case = Case { captures: Vec::new(), guard: None, body: Vec::new() };
-        self.each(c, |s, c, field, k| {
-            if field == f.consequence || k == Kind::Block {
-                case.body = s.block(c, Some(id));
-            } else if field == f.guard || k == Kind::IfClause {
-                s.each(c, |s, c, _, k| {
-                    if k != Kind::Token {
-                        case.guard = Some(s.expr(c, None));
-                    }
-                });
-            } else if k != Kind::Token {
-                s.captures(c, k, &mut case.captures);
+    /// The names of a dotted name, without what may stand between them (spaces, continued lines).
+    fn dotted(&self, names: &[Item]) -> String {
+        let mut dotted = String::new();
+        for item in names {
+            if let Value::Name(name) = item.value {
+                if !dotted.is_empty() {
+                    dotted.push('.');
+                }
+                dotted.push_str(self.ast.name(name));
             }
-        });
-        case
+        }
+        dotted
     }
 
-    /// The names a pattern binds: bare names and what follows `as` and stars; not dotted names, not classes, not `_`.
-    fn captures(&mut self, c: &mut Cursor<'_>, kind: Kind, out: &mut Vec<Symbol>) {
-        if self.too_deep(c) {
+    // ---- Items, expressions and statements ----
+
+    /// The innermost frame. The root's is never popped while nodes are being entered.
+    fn top(&mut self) -> &mut Frame {
+        let last = self.frames.len() - 1;
+        &mut self.frames[last]
+    }
+
+    fn push(&mut self, kind: Kind, span: Span, value: Value) {
+        self.items.push(Item { kind, span, value });
+    }
+
+    /// Replaces a frame's items by one.
+    fn collapse(&mut self, frame: Frame, value: Value) {
+        self.items.truncate(frame.first);
+        self.push(frame.kind, frame.span, value);
+    }
+
+    /// Replaces a frame's items by an expression.
+    fn finish(&mut self, frame: Frame, kind: ExprKind) {
+        let id = self.new_expr(kind, frame.span, frame.stmt);
+        self.collapse(frame, Value::Expr(id));
+    }
+
+    /// Replaces a frame's items by an expression that only holds theirs.
+    fn other(&mut self, frame: Frame) {
+        let inside = all_exprs(&self.items[frame.first..]);
+        self.finish(frame, ExprKind::Other(inside));
+    }
+
+    /// An expression without children.
+    fn leaf(&mut self, kind: Kind, span: Span, value: ExprKind) {
+        let stmt = self.top().stmt;
+        // An expression is always in a statement, or in an ERROR which becomes one.
+        if stmt != NO_STMT {
+            let id = self.new_expr(value, span, stmt);
+            self.push(kind, span, Value::Expr(id));
+        }
+    }
+
+    /// Whether a frame was opened with a head to count its items in.
+    fn is_head(&self, frame: Frame) -> bool {
+        matches!(self.items.get(frame.first), Some(Item { value: Value::Head(_), .. }))
+    }
+
+    fn close_head(&mut self, frame: Frame) {
+        let count = self.items.len() - frame.first - 1;
+        self.items[frame.first].value = Value::Head(count);
+    }
+
+    fn new_expr(&mut self, kind: ExprKind, span: Span, stmt: StmtId) -> ExprId {
+        let id = ExprId(u32::try_from(self.ast.exprs.len()).unwrap_or(u32::MAX));
+        let exprs = &mut self.ast.exprs;
+        kind.children(&mut |child| exprs[child.0 as usize].parent = Some(id));
+        exprs.push(Expr { kind, span, parent: None, stmt });
+        id
+    }
+
+    fn new_stmt(&mut self, span: Span, parent: Option<StmtId>) -> StmtId {
+        let id = StmtId(u32::try_from(self.ast.stmts.len()).unwrap_or(u32::MAX));
+        self.ast.stmts.push(Stmt { kind: StmtKind::Other(Vec::new()), span, parent });
+        id
+    }
+
+    /// An empty expression in place of one that is missing.
+    fn or_hole(&mut self, expr: Option<ExprId>, frame: Frame) -> ExprId {
+        expr.unwrap_or_else(|| self.new_expr(ExprKind::Other(Vec::new()), Span::at(frame.span.end), frame.stmt))
+    }
+
+    /// A tuple without brackets of the expressions from an item on.
+    fn fold(&mut self, from: usize, frame: Frame) -> ExprId {
+        let items = &self.items[from..];
+        let mut spans = items.iter().filter(|item| matches!(item.value, Value::Expr(_))).map(|item| item.span);
+        let first = spans.next().unwrap_or(Span::at(frame.span.end));
+        let end = spans.next_back().unwrap_or(first).end.max(frame.comma);
+        // What an ERROR after the last element holds has been made before.
+        let end = self.ast.exprs.last().map_or(end, |expr| expr.span.end.max(end));
+        let elements = exprs(items).collect();
+        self.new_expr(ExprKind::Tuple(elements), Span::new(first.start, end), frame.stmt)
+    }
+
+    /// The expression from an item on: several, one and a comma, or a starred one are a tuple.
+    fn index(&mut self, from: usize, frame: Frame) -> ExprId {
+        let mut parts = exprs(&self.items[from..]);
+        match (parts.next(), parts.next()) {
+            (Some(only), None) if frame.comma <= self.ast.expr(only).span.start => match self.ast.expr(only).kind {
+                ExprKind::Starred(_) if frame.kind != Kind::ForInClause => self.fold(from, frame),
+                _ => only,
+            },
+            _ => self.fold(from, frame),
+        }
+    }
+
+    /// Replaces a frame's items by its statement.
+    fn finish_stmt(&mut self, frame: Frame, parent: Kind, mut kind: StmtKind) {
+        let id = frame.stmt;
+        if frame.kind == Kind::Decorated {
+            // The definition has been lowered into this statement; what is left to add is what stands before it.
+            let decorators: Vec<ExprId> = exprs_of(&self.items[frame.first..], Kind::Decorator).collect();
+            match &mut self.ast.stmts[id.0 as usize].kind {
+                StmtKind::Function(function) => {
+                    function.decorators = decorators;
+                    function.outer_span = frame.span;
+                }
+                StmtKind::Class(class) => {
+                    class.decorators = decorators;
+                    class.outer_span = frame.span;
+                }
+                other => *other = StmtKind::Other(all_exprs(&self.items[frame.first..])),
+            }
+            self.collapse(frame, Value::Stmt(id));
             return;
         }
-        self.depth += 1;
-        match kind {
-            Kind::Identifier | Kind::DottedName => {
-                let text = self.token(c);
-                if !text.contains('.') && text != "_" {
-                    let symbol = self.symbol(text);
-                    out.push(symbol);
-                }
-            }
-            Kind::ClassPattern => {
-                // The first name is the class.
-                let mut first = true;
-                self.each(c, |s, c, _, k| {
-                    if k != Kind::Token && !std::mem::take(&mut first) {
-                        s.captures(c, k, out);
-                    }
-                });
-            }
-            Kind::KeywordPattern => {
-                let mut first = true;
-                self.each(c, |s, c, _, k| {
-                    if k != Kind::Token && !std::mem::take(&mut first) {
-                        s.captures(c, k, out);
-                    }
-                });
-            }
-            _ => self.each(c, |s, c, _, k| {
-                if k != Kind::Token {
-                    s.captures(c, k, out);
-                }
-            }),
+        if frame.kind == Kind::If {
+            self.link_elifs(frame, &mut kind);
         }
-        self.depth -= 1;
-    }
-
-    fn alias(&mut self, c: &mut Cursor<'_>, kind: Kind, import: bool) -> Option<Alias> {
-        let f = &self.grammar.fields;
-        let span = Self::span(c);
-        let (mut name, mut asname) = (String::new(), None);
-        if kind == Kind::AliasedImport {
-            self.each(c, |s, c, field, _| {
-                if field == f.name {
-                    name = s.token(c).chars().filter(|ch| !ch.is_whitespace()).collect();
-                } else if field == f.alias {
-                    asname = Some(s.symbol(s.token(c)));
-                }
-            });
+        self.ast.stmts[id.0 as usize].kind = kind;
+        if parent == Kind::Decorated {
+            self.items.truncate(frame.first);
         } else {
-            name = self.slice(span).chars().filter(|ch| !ch.is_whitespace()).collect();
-        }
-        if name.is_empty() {
-            return None;
-        }
-        let first = if import { self.slice(span).split('.').next().unwrap_or_default().trim() } else { self.slice(span) };
-        let binds = match asname {
-            Some(symbol) => symbol,
-            None => self.symbol(first),
-        };
-        Some(Alias { name, asname, binds: Some(binds), span })
-    }
-}
-
-/// Where `def`, `async def` or `class` starts: after the decorators.
-fn def_start(text: &str, name: Span, outer: Span) -> u32 {
-    let before = text.get(outer.start as usize..name.start as usize).unwrap_or_default();
-    let trimmed = before.trim_end();
-    for keyword in ["async def", "def", "class"] {
-        if let Some(rest) = trimmed.strip_suffix(keyword) {
-            return outer.start + u32::try_from(rest.len()).unwrap_or(0);
+            self.collapse(frame, Value::Stmt(id));
         }
     }
-    // `async   def` with more white space between.
-    match trimmed.rfind("async") {
-        Some(at) if trimmed.ends_with("def") && !trimmed[at..].contains('\n') => outer.start + u32::try_from(at).unwrap_or(0),
-        _ => outer.start,
-    }
-}
 
-fn integer(text: &str) -> ExprKind {
-    let clean: String = text.chars().filter(|c| *c != '_').collect::<String>().to_ascii_lowercase();
-    if clean.ends_with('j') {
-        return ExprKind::Imaginary;
-    }
-    let clean = clean.trim_end_matches('l');
-    let value = if let Some(hex) = clean.strip_prefix("0x") {
-        i128::from_str_radix(hex, 16)
-    } else if let Some(octal) = clean.strip_prefix("0o") {
-        i128::from_str_radix(octal, 8)
-    } else if let Some(binary) = clean.strip_prefix("0b") {
-        i128::from_str_radix(binary, 2)
-    } else if clean.len() > 1 && clean.starts_with('0') && clean.bytes().all(|b| (b'0'..=b'7').contains(&b)) {
-        // Octal in Python 2; all zeros in Python 3, which is the same.
-        i128::from_str_radix(clean, 8)
-    } else {
-        clean.parse()
-    };
-    ExprKind::Int(value.ok())
-}
-
-fn float(text: &str) -> ExprKind {
-    let clean: String = text.chars().filter(|c| *c != '_').collect();
-    if clean.ends_with(['j', 'J']) {
-        return ExprKind::Imaginary;
-    }
-    clean.parse().map_or(ExprKind::Other(Vec::new()), ExprKind::Float)
-}
-
-/// Whether a literal is bytes, its text where its escapes are simple, and its length.
-fn literal(source: &str) -> (bool, Option<String>, u64) {
-    let quote = source.find(['"', '\'']).unwrap_or(0);
-    let prefix = source[..quote].to_ascii_lowercase();
-    let bytes = prefix.contains('b');
-    let raw = prefix.contains('r');
-    let body = &source[quote..];
-    let delimiter = if body.starts_with("\"\"\"") || body.starts_with("'''") { 3 } else { 1 };
-    let inner = body.get(delimiter..body.len().saturating_sub(delimiter)).unwrap_or_default();
-    let count = |s: &str| if bytes { s.len() } else { s.chars().count() } as u64;
-    if raw || !inner.contains('\\') {
-        return (bytes, Some(inner.to_owned()), count(inner));
-    }
-    let mut text = Some(String::new());
-    let mut len = 0;
-    let mut rest = inner;
-    while let Some(at) = rest.find('\\') {
-        let (plain, escape) = rest.split_at(at);
-        len += count(plain);
-        if let Some(t) = &mut text {
-            t.push_str(plain);
-        }
-        let mut chars = escape[1..].chars();
-        let Some(first) = chars.next() else { break };
-        let mut used = 1 + first.len_utf8();
-        let simple = match first {
-            'n' => Some('\n'),
-            't' => Some('\t'),
-            'r' => Some('\r'),
-            '\\' | '\'' | '"' => Some(first),
-            '0' if !chars.clone().next().is_some_and(|c| c.is_digit(8)) => Some('\0'),
+    /// Puts each `elif` into the `else` of what precedes it, and the `else` into the last.
+    fn link_elifs(&mut self, frame: Frame, kind: &mut StmtKind) {
+        let elifs = self.items[frame.first..].iter().rev().filter_map(|item| match item.value {
+            Value::Stmt(id) if item.kind == Kind::ElifClause => Some(id),
             _ => None,
-        };
-        match (first, simple) {
-            ('\n', _) => {
-                rest = &escape[used..];
-                continue;
-            }
-            (_, Some(c)) => {
-                if let Some(t) = &mut text {
-                    t.push(c);
-                }
-            }
-            _ => {
-                text = None;
-                let digits = |n: usize| escape[2..].chars().take(n).take_while(char::is_ascii_hexdigit).count();
-                used = match first {
-                    'x' => 2 + digits(2),
-                    'u' if !bytes => 2 + digits(4),
-                    'U' if !bytes => 2 + digits(8),
-                    'N' if !bytes => escape.find('}').map_or(used, |end| end + 1),
-                    '0'..='7' => 1 + escape[1..].chars().take(3).take_while(|c| c.is_digit(8)).count(),
-                    // An unknown escape stays as it is written: two characters.
-                    _ => {
-                        len += 1;
-                        used
-                    }
-                };
+        });
+        let StmtKind::If { orelse: outermost, .. } = kind else { return };
+        let mut rest = std::mem::take(outermost);
+        for id in elifs {
+            if let StmtKind::If { orelse, .. } = &mut self.ast.stmts[id.0 as usize].kind {
+                *orelse = rest;
+                rest = vec![id];
             }
         }
-        len += 1;
-        rest = &escape[used..];
+        *outermost = rest;
     }
-    len += count(rest);
-    if let Some(t) = &mut text {
-        t.push_str(rest);
+
+    fn slice(&self, span: Span) -> &'t str {
+        // A tree of another text has no names here; it must not be a panic.
+        self.text.get(span.range()).unwrap_or_default()
     }
-    (bytes, text, len)
+
+    fn intern(&mut self, span: Span) -> Symbol {
+        let text = self.slice(span);
+        if let Some(&symbol) = self.symbols.get(text) {
+            return symbol;
+        }
+        let symbol = Symbol(u32::try_from(self.ast.names.len()).unwrap_or(u32::MAX));
+        self.ast.names.push(text.to_owned());
+        self.symbols.insert(text, symbol);
+        symbol
+    }
 }
 
-fn binary_op(token: &str) -> Option<BinaryOp> {
-    Some(match token {
-        "+" => BinaryOp::Add,
-        "-" => BinaryOp::Sub,
-        "*" => BinaryOp::Mul,
-        "/" => BinaryOp::Div,
-        "//" => BinaryOp::FloorDiv,
-        "%" => BinaryOp::Mod,
-        "**" => BinaryOp::Pow,
-        "@" => BinaryOp::MatMul,
-        "<<" => BinaryOp::ShiftLeft,
-        ">>" => BinaryOp::ShiftRight,
-        "&" => BinaryOp::BitAnd,
-        "|" => BinaryOp::BitOr,
-        "^" => BinaryOp::BitXor,
-        _ => return None,
-    })
+fn span_of(node: Node<'_>) -> Span {
+    let offset = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
+    Span::new(offset(node.start_byte()), offset(node.end_byte()))
 }
 
-fn compare_op(token: &str) -> Option<CompareOp> {
-    // `not in` and `is not` come as one token or as two.
-    let words: Vec<&str> = token.split_whitespace().collect();
-    Some(match words.as_slice() {
-        ["=="] => CompareOp::Eq,
-        ["!=" | "<>"] => CompareOp::NotEq,
-        ["<"] => CompareOp::Lt,
-        ["<="] => CompareOp::LtE,
-        [">"] => CompareOp::Gt,
-        [">="] => CompareOp::GtE,
-        ["is"] => CompareOp::Is,
-        ["is", "not"] => CompareOp::IsNot,
-        ["in"] => CompareOp::In,
-        ["not"] | ["not", "in"] => CompareOp::NotIn,
-        _ => return None,
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,7 @@ use crate::python::ast::{ArgKind, Clause, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::cost::{Site, cost};
 use crate::python::project::Module;
 use crate::python::semantics::{ClassRef, Def, Type};
+use crate::python::value::Env;
 use crate::query::SiteKind;
 use crate::source::Span;
 
@@ -105,7 +106,7 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
     let workers = workers(cx, site);
     let default = cx.settings.fix.join_timeout;
     let timeout = match workers {
-        Some(longest) if longest * 2.0 > default => (longest * 4.0).ceil(),
+        Some(longest) if longest * 2.0 > default && longest < crate::plan::durations::FOREVER => (longest * 4.0).ceil(),
         _ => default,
     };
     let mut edits = vec![Edit::replace(&m.file, args_span, format!("(timeout={})", write_seconds(timeout)))];
@@ -259,6 +260,14 @@ fn workers(cx: &Context<'_>, site: &Site) -> Option<f64> {
     }
     let mut longest: f64 = 0.0;
     for thread in chosen {
+        // A timer waits before it works.
+        let mut before = 0.0;
+        if let Type::Instance(class) = cx.sem.type_of(m, thread.expr)
+            && cx.sem.derives(&class, "threading.Timer", 0)
+        {
+            let ExprKind::Call { args, .. } = &m.expr(thread.expr).kind else { return None };
+            before = cx.sem.constant(m, m.argument(args, Some(0), &["interval"])?.value, &Env::default())?.value;
+        }
         let def = match target(cx, m, thread) {
             Some(Type::Function(def)) => def,
             // Thread(target=time.sleep, args=(1,)): a sleep site of its own.
@@ -283,7 +292,7 @@ fn workers(cx: &Context<'_>, site: &Site) -> Option<f64> {
         if uses.iter().any(|u| u.site.kind == SiteKind::Sleep && u.amount.is_none() && u.times > 0.0) {
             return None;
         }
-        longest = longest.max(cost(&uses).sleep_s + cx.sem.known_waits(&def));
+        longest = longest.max(before + cost(&uses).sleep_s + cx.sem.known_waits(&def));
     }
     Some(longest)
 }

@@ -6,6 +6,11 @@
 //! What is not understood is not counted. The grammar testdiet reads Python with lags behind CPython in places (type parameter
 //! defaults, say), so this is for your information: it does not mean that the file is wrong.
 //!
+//! ## Example
+//! ```python
+//! class Box[T = int]: ...
+//! ```
+//!
 //! ## Fix
 //! None; and nothing else is fixed in such a file.
 

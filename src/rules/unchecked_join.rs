@@ -71,10 +71,12 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let simple = matches!(m.expr(receiver).kind, ExprKind::Name(_) | ExprKind::Attribute { .. });
         if m.role != Role::Product && !m.broken() && alone && simple {
             let indent = m.source.indent_at(end);
+            let file = m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let group = format!("join:{file}:{}", span.start);
             let edit =
                 Edit::insert(&m.file, line.end, format!("{}{indent}assert not {name}.is_alive()", m.source.newline().as_str()));
             finding.fix = Some(
-                Fix::new(Applicability::Unsafe, "Assert that it ended", vec![edit], format!("join:{}", span.start))
+                Fix::new(Applicability::Unsafe, "Assert that it ended", vec![edit], group)
                     .because("the test may go on with a thread that is still running on purpose"),
             );
         } else {

@@ -1,0 +1,47 @@
+"""Unsafe: the worker is not seen, or the join stands where an assertion is swallowed, or nothing ends the worker."""
+import threading
+import time
+
+from app.server import Server, serve
+
+
+def forever():
+    time.sleep(3600)
+
+
+def test_product():
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+
+
+def test_method():
+    server = Server()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    thread.join()
+
+
+def test_lambda():
+    thread = threading.Thread(target=lambda: serve())
+    thread.start()
+    thread.join()
+
+
+def test_forever():
+    thread = threading.Thread(target=forever, daemon=True)
+    thread.start()
+    thread.join()
+
+
+def test_join_in_a_worker():
+    inner = threading.Thread(target=print)
+
+    def outer():
+        inner.start()
+        inner.join()
+
+    thread = threading.Thread(target=outer)
+    thread.start()
+    thread.join(timeout=5)
+    assert not thread.is_alive()

@@ -1,0 +1,1 @@
+RETRY_AFTER = 3.0

@@ -1,0 +1,6 @@
+def test_up(server):
+    assert server
+
+
+def test_over(transport):
+    assert transport

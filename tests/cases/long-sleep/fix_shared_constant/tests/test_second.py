@@ -1,0 +1,7 @@
+import helpers
+
+
+def test_second(server):
+    server.push()
+    helpers.settle()
+    assert server.pushed

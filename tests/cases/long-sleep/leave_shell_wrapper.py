@@ -1,0 +1,5 @@
+from sh import sleep
+
+
+def test_runs_the_program():
+    assert sleep(5).exit_code == 0

@@ -1,0 +1,7 @@
+import time
+
+
+def test_broken():
+    time.sleep(2)
+    if True
+        pass

@@ -1,0 +1,33 @@
+"""Some number may depend on the count in a way that is not seen."""
+import threading
+
+COUNTS = (2, 6, 8)
+
+
+def test_some_other_number(counter):
+    threads = [threading.Thread(target=counter.add) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    assert counter.value == 37
+
+
+def test_element(results):
+    threads = [threading.Thread(target=results.append, args=(i,)) for i in range(10)]
+    for thread in threads:
+        thread.start()
+    assert results[7] == 7
+
+
+def test_random(results):
+    import random
+
+    threads = [threading.Thread(target=random.shuffle, args=(results,)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+
+
+def test_names(results):
+    names = "abcdefgh"
+    threads = [threading.Thread(target=results.append, args=(n,)) for n in names]
+    for thread in threads:
+        thread.start()
