@@ -3,13 +3,13 @@
 ;; A number that is large enough has five digits (four beside a list or a longer string), or is a power, a shift, a product or
 ;; an exponent; it stands at the allocation itself, or is assigned to a name. Large collections are charged eight bytes an element: a pointer, whatever it points to.
 ;;
-;; trigger: ["')]\s*\*\s*\(?(?:\d{5}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)|\]\s*\*\s*\(?(?:\d{4}|\d+\s*\*)|["'][^"'\n]{5,}["']\s*\*\s*\d{4}
-;; trigger: (?:\d{5}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)\)?\s*\*\s*(?:[bBrRuU]?["']|\[)
-;; trigger: ["'\]]\s*\*\s*[A-Za-z_]|[A-Za-z_]\w*\s*\*\s*[bBrRuU]?["'\[] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*=[ \t]*\(?(?:\d{5}|\d\d+_\d{3}|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
+;; trigger: ["')]\s*\*\s*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+\s*(?:\*|<<)|\d+[eE]\d)|\]\s*\*\s*\(*(?:\d{4}|\d+_\d{3}|\d+\s*(?:\*|<<)|\d+[eE]\d)|["'][^"'\n]{5,}["']\s*\*\s*\(*(?:\d{4}|\d_\d{3})
+;; trigger: (?:\d{5}|\d\d_\d{3}|\d\d\s*\*\s*\d+|(?:\*\*|<<)\s*\d+|\d[eE]\d+)\)*\s*\*\s*(?:[bBrRuU]?["']|\[)
+;; trigger: ["'\]]\s*\*\s*\(*[A-Za-z_]|[A-Za-z_]\w*\)*\s*\*\s*[bBrRuU]?["'\[] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[ \t]*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
 ;; trigger: ["\']\s*\*\s*[A-Z]{2}
-;; trigger: \b[A-Za-z_]\w*\s*\*\s*\(?(?:\d{5}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
+;; trigger: \b[A-Za-z_]\w*\s*\*\s*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+\s*(?:\*|<<)|\d+[eE]\d)
 ;; trigger: \b(?:bytearray|bytes|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(\s*[^)\n]*(?:\d{5}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
-;; trigger: \b(?:bytearray|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(\s*[A-Za-z_] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*=[ \t]*\(?(?:\d{5}|\d\d+_\d{3}|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
+;; trigger: \b(?:bytearray|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(\s*[A-Za-z_] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[ \t]*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
 ;; trigger: \b(?:list|tuple|set)\s*\(\s*range\s*\([^)\n]*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|10[1-9]\d|[2-9]_\d{3}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
 ;; trigger: \[[^\[\]\n]*\bfor\b[^\[\]\n]*\brange\s*\([^)\n]*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|10[1-9]\d|[2-9]_\d{3}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
 ;;

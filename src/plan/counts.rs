@@ -82,6 +82,17 @@ pub fn plan(
         return Err(format!("`{name}` says that how much it takes is the point"));
     }
     if (dimension == Dimension::Size || old >= MANY)
+        && let Some(word) = needs_much(m, &regions)
+    {
+        return Err(format!("the test speaks of `{word}`: that it takes much may be the point"));
+    }
+    if dimension == Dimension::Size
+        && let Some(name) = assigned_name(m, m.expr(term.expr).stmt)
+        && ["max", "limit", "threshold"].iter().any(|w| name.to_ascii_lowercase().contains(w))
+    {
+        return Err(format!("`{name}` is a limit"));
+    }
+    if (dimension == Dimension::Size || old >= MANY)
         && let Some(call) = buffered(sem, m, &regions)
     {
         return Err(format!("`{call}` moves it through a socket, pipe or process, whose buffers it may have to fill"));
@@ -124,7 +135,7 @@ pub fn plan(
     if new >= old {
         return Err(format!("it cannot get smaller than {floor} without losing what the test shows"));
     }
-    if new * 5 > old * 4 {
+    if new * 3 > old * 2 {
         return Err(format!("{new} instead of {old} would gain next to nothing"));
     }
     let mut edits = vec![rewritten(m, term.expr, term.value, new as f64)?];
@@ -135,8 +146,14 @@ pub fn plan(
             // `if len(results) == 10: done.set()`: in step with the count, or nobody is ever done.
             if v == old && compared(m, e) {
                 edits.push(rewritten(m, e, v as f64, new as f64)?);
+            } else if v == old && v >= 5 && computed_with(m, e) {
+                return Err(format!("{v} is also used in `{}`", line_of(m, e)));
             }
             continue;
+        }
+        // `b"a" + b".a" * 99_999` beside `[b"a"] * 100_000`
+        if v >= 5 && v.abs_diff(old) == 1 && matches!(place, Place::Iteration | Place::Party | Place::Argument) {
+            return Err(format!("{v} in `{}` is one beside {old}: they may belong together", line_of(m, e)));
         }
         // Five consumers of 200 items each against a producer of 1,000.
         if v != old
@@ -173,7 +190,7 @@ pub fn plan(
             _ => {}
         }
     }
-    if dimension == Dimension::Count && statistical(m, &regions) {
+    if (dimension == Dimension::Count || old >= MANY) && statistical(m, &regions) {
         return Err("the test draws random numbers or looks for leaks or collisions: how many it takes is the point".to_owned());
     }
     edits.sort();
@@ -206,30 +223,27 @@ fn boundary(n: u64, dimension: Dimension) -> Option<String> {
 /// Whether a test's name says that its size or number of rounds is what it is about (HAZARDS rows 15, 19 to 21).
 fn is_the_point(name: &str, dimension: Dimension) -> bool {
     const ALWAYS: &[&str] =
-        &["overflow", "recursi", "quadratic", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz"];
+        &["overflow", "recursi", "quadratic", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz", "deep", "nest", "trash"];
     const SIZES: &[&str] = &[
-        "memory",
-        "leak",
-        "pipe",
-        "buffer",
-        "chunk",
-        "expan",
-        "rotat",
-        "rollover",
-        "spill",
-        "flow",
-        "window",
-        "fragment",
-        "backpressure",
-        "socket",
-        "stdin",
-        "stdout",
-        "stream",
+        "memory", "leak", "pipe", "buffer", "chunk", "expan", "rotat", "rollover", "spill", "flow", "window", "fragment", "backpressure",
+        "socket", "stdin", "stdout", "stream", "limit",
     ];
     let lower = name.to_ascii_lowercase();
     lower.split('_').any(|part| {
         let starts = |words: &[&str]| words.iter().any(|w| part.starts_with(w));
         starts(ALWAYS) || dimension == Dimension::Size && starts(SIZES)
+    })
+}
+
+/// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.
+fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
+    const WORDS: &[&str] = &[
+        "overflow", "segfault", "recursion", "recursive", "deeply", "redos", "quadratic", "backtracking", "trashcan", "exponential",
+        "catastrophic", "crash", "realloc", "too long", "too_long", "toolong", "malicious", "tracemalloc", "stress", "buffer",
+    ];
+    regions.iter().find_map(|r| {
+        let text = m.source.slice(*r).to_ascii_lowercase();
+        WORDS.iter().copied().find(|w| text.contains(w))
     })
 }
 
@@ -301,30 +315,57 @@ fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
             wanted.push(format!("{}{letter}", n / unit));
         }
     }
-    m.ast.exprs.iter().find_map(|expr| {
-        if !matches!(expr.kind, ExprKind::Str { .. })
-            || !(own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span)))
-            || expr.span.end - expr.span.start > 400
-        {
-            return None;
-        }
-        let text = m.source.slice(expr.span);
-        let plain: String = text.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
-        let hit = wanted.iter().any(|w| {
-            plain.match_indices(w.as_str()).any(|(at, _)| {
-                let before = plain[..at].chars().next_back();
-                let after = plain[at + w.len()..].chars().next();
-                let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || c == '.');
-                !digit(before)
-                    && if w.ends_with(|c: char| c.is_ascii_digit()) {
-                        !digit(after)
+    let names = |text: &str| {
+        let plain: Vec<char> = text.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+        let digit = |i: Option<usize>| i.and_then(|i| plain.get(i)).is_some_and(char::is_ascii_digit);
+        wanted.iter().any(|w| {
+            let w: Vec<char> = w.chars().collect();
+            plain.windows(w.len()).enumerate().any(|(at, window)| {
+                let (before, after) = (at.checked_sub(1), at + w.len());
+                let decimal = |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
+                window == w
+                    && !digit(before)
+                    && !decimal(before, at.checked_sub(2))
+                    && if w.last().is_some_and(char::is_ascii_digit) {
+                        !digit(Some(after)) && !decimal(Some(after), Some(after + 1))
                     } else {
-                        after.is_none_or(|c| !c.is_ascii_alphanumeric() || matches!(c, 'b' | 'i'))
+                        plain.get(after).is_none_or(|c| !c.is_ascii_alphanumeric() || matches!(c, 'b' | 'i'))
                     }
             })
-        });
-        hit.then(|| format!("`{}`", text.lines().next().unwrap_or_default().chars().take(50).collect::<String>()))
+        })
+    };
+    let string = m.ast.exprs.iter().find_map(|expr| {
+        let near = own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span));
+        let text = m.source.slice(expr.span);
+        (matches!(expr.kind, ExprKind::Str { .. }) && near && text.len() <= 400 && names(text))
+            .then(|| format!("`{}`", text.lines().next().unwrap_or_default().chars().take(50).collect::<String>()))
+    });
+    string.or_else(|| {
+        // A comment would go on saying what is no longer true.
+        [own].iter().chain(regions).flat_map(|r| m.source.slice(*r).lines()).find_map(|line| {
+            let comment = line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
+            names(comment).then(|| format!("the comment `#{}`", comment.chars().take(50).collect::<String>()))
+        })
     })
+}
+
+/// Whether a number is computed with or kept under a name of its own that is no duration: `expected = (10_000**2 - 1) / 12`.
+fn computed_with(m: &Module, e: ExprId) -> bool {
+    let mut at = m.expr(e).parent;
+    while let Some(p) = at {
+        match m.expr(p).kind {
+            ExprKind::Call { .. } | ExprKind::Subscript { .. } => return false,
+            _ => at = m.expr(p).parent,
+        }
+    }
+    match &m.stmt(m.expr(e).stmt).kind {
+        StmtKind::Assign { .. } => {
+            assigned_name(m, m.expr(e).stmt).is_none_or(|n| super::durations::duration_name(n).is_none())
+                && m.expr(e).parent.is_some()
+        }
+        StmtKind::Return(_) | StmtKind::AugAssign { .. } => true,
+        _ => false,
+    }
 }
 
 /// Whether a number is compared with in a condition.
@@ -339,6 +380,17 @@ fn compared(m: &Module, e: ExprId) -> bool {
     false
 }
 
+/// The name a statement assigns to.
+fn assigned_name(m: &Module, stmt: StmtId) -> Option<&str> {
+    match &m.stmt(stmt).kind {
+        StmtKind::Assign { targets, .. } => match m.expr(*targets.first()?).kind {
+            ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => Some(m.name(n)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn file_name(m: &Module) -> String {
     m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -349,11 +401,25 @@ fn line_of(m: &Module, e: ExprId) -> String {
 
 fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, String> {
     let text = m.text(e);
+    let mut span = m.expr(e).span;
     let content = match m.expr(e).kind {
-        ExprKind::Int(_) | ExprKind::Float(_) => rewrite_number(text, old, new),
-        _ => format_like(text, new),
+        ExprKind::Int(_) => rewrite_number(text, old, new),
+        // `int(1e6)` stays a power of ten, or it reads as a measurement.
+        ExprKind::Float(_) => rewrite_number(text, old, new).filter(|c| c.contains(['e', 'E'])),
+        _ => {
+            // `(1024 * 1024)`: one number needs no parentheses, unless they are a call's.
+            let source = m.source.text();
+            let (before, after) = (&source[..span.start as usize], &source[span.end as usize..]);
+            if let Some(rest) = before.strip_suffix('(')
+                && after.starts_with(')')
+                && rest.trim_end().ends_with(['*', '+', '-', '/', '%', '=', ',', '(', '[', ':'])
+            {
+                span = Span::new(span.start - 1, span.end + 1);
+            }
+            format_like(text, new)
+        }
     };
-    content.map(|c| Edit::replace(&m.file, m.expr(e).span, c)).ok_or_else(|| format!("`{text}` cannot be written as {new}"))
+    content.map(|c| Edit::replace(&m.file, span, c)).ok_or_else(|| format!("`{text}` cannot be written as {new}"))
 }
 
 /// The functions (outermost, as `def` statements) whose numbers may depend on the count.
@@ -395,7 +461,15 @@ fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Te
             if mentions {
                 match outermost(expr.stmt) {
                     Some(f) => out.push(f),
-                    None => note(expr.stmt, &mut names),
+                    None if matches!(m.stmt(expr.stmt).kind, StmtKind::Assign { .. }) && m.stmt(expr.stmt).parent.is_none_or(|p| {
+                        matches!(m.stmt(p).kind, StmtKind::Class(_))
+                    }) =>
+                    {
+                        note(expr.stmt, &mut names);
+                    }
+                    // Statements that run at import: what they do with it is not followed.
+                    None if !matches!(m.stmt(expr.stmt).kind, StmtKind::Function(_) | StmtKind::Class(_)) => return Vec::new(),
+                    None => {}
                 }
             }
         }

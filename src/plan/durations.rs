@@ -242,10 +242,10 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
             b.decline(format!("`{}` sleeps for several values in turn", excerpt(&u.site.module, u.site.expr)));
         }
         let Some(form) = b.form(amount, "sleep") else { continue };
-        if u.unslept {
+        if u.unslept || sem.cancellable(&u.site.module, u.site.expr, amount.value) {
             // Something else ends it, after however long: made shorter it might end first.
             for (i, _) in form {
-                b.model.durations[i].frozen.get_or_insert_with(|| "nobody sleeps that long: something else ends it".to_owned());
+                b.model.durations[i].frozen.get_or_insert_with(|| "something else ends it: made shorter, it might end first".to_owned());
             }
             continue;
         }

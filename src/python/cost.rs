@@ -521,9 +521,22 @@ impl Semantics<'_> {
             // `with ThreadPoolExecutor(…)` waits for its workers.
             SiteKind::Pool => matches!(&m.stmt(m.expr(site.expr).stmt).kind,
                 StmtKind::With { items, .. } if items.iter().any(|(e, _)| *e == site.expr)),
-            SiteKind::Thread => {
-                self.sites(c, m).values().flatten().any(|s| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span))
+            // `with server:`, where leaving stops it.
+            SiteKind::Thread
+                if m.ast.stmts.iter().any(|s| {
+                    matches!(&s.kind, StmtKind::With { items, .. } if block.contains(s.span) && items.iter().any(|(e, _)| {
+                        matches!(m.expr(*e).kind, ExprKind::Name(_))
+                            && matches!(self.type_of(m, *e), Type::Instance(ref class) if self.is_thread_class(class))
+                    }))
+                }) =>
+            {
+                true
             }
+            SiteKind::Thread => self
+                .sites(c, m)
+                .values()
+                .flatten()
+                .any(|s| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span)),
             _ => false,
         }
     }

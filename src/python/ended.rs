@@ -35,9 +35,12 @@ const CANCELS: &[&str] = &[
     "fail_after(",
     "TimeoutError",
     "TaskGroup(",
-    "autojump",
-    "mock_clock",
-    "MockClock",
+];
+
+/// A clock that does not wait.
+const CLOCKS: &[&str] = &[
+    "autojump", "mock_clock", "MockClock", "fake_clock", "FakeClock", "TestLoop", "test_loop", "ManualClock", "VirtualClock", "virtual_time",
+    "looptime", "time_travel",
 ];
 
 /// What ends a thread's, process's or greenlet's.
@@ -72,7 +75,13 @@ impl Semantics<'_> {
             let text = m.source.text();
             return seconds >= 1000.0 || ENDS.iter().any(|w| text.contains(w));
         }
-        seconds > 0.1 && (elsewhere(m, e) || self.under_timeout(m, e, seconds) || self.cut_short(m, e, seconds))
+        seconds > 0.02 && (elsewhere(m, e) || self.under_timeout(m, e, seconds) || self.cut_short(m, e, seconds, CANCELLED_S))
+    }
+
+    /// Whether a sleep may be cut short, and so must not be made to end first, though it may as well be slept.
+    #[must_use]
+    pub fn cancellable(&self, m: &Arc<Module>, e: ExprId, seconds: f64) -> bool {
+        seconds > SHORT_S && self.cut_short(m, e, seconds, SHORT_S)
     }
 
     /// `with asyncio.timeout(0.1): await asyncio.sleep(10)`, `wait_for(sleep(10), 0.1)`.
@@ -114,7 +123,7 @@ impl Semantics<'_> {
     }
 
     /// A long sleep of a task or worker in a test that cancels or kills, or of a test whose clock is mocked.
-    fn cut_short(&self, m: &Arc<Module>, e: ExprId, seconds: f64) -> bool {
+    fn cut_short(&self, m: &Arc<Module>, e: ExprId, seconds: f64, shortest: f64) -> bool {
         let mut function = m.scopes.function_around(m.expr(e).stmt);
         let inner = function;
         while let Some(outer) = function.and_then(|f| m.scopes.function_around(f)) {
@@ -134,7 +143,13 @@ impl Semantics<'_> {
             _ => false,
         };
         if waits {
-            return seconds >= CANCELLED_S && CANCELS.iter().any(|w| text.contains(w));
+            if CLOCKS.iter().any(|w| text.contains(w)) {
+                return true;
+            }
+            // A coroutine of its own is what gets cancelled; the test itself rather sleeps.
+            let shortest = if inner == function { shortest } else { SHORT_S + 1e-9 };
+            return seconds >= shortest
+                && (CANCELS.iter().any(|w| text.contains(w)) || inner != function && text.to_ascii_lowercase().contains("timeout"));
         }
         // In the test's own body it is the test that sleeps.
         seconds >= KILLED_S && inner != function && KILLS.iter().any(|w| text.contains(w))

@@ -59,7 +59,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             out.push(Draft { finding, durations: Vec::new() });
             continue;
         }
-        match cx.smaller(site, &amount, target.max(2), Dimension::Size) {
+        match cx.smaller(site, &amount, round(target).max(2), Dimension::Size) {
             Ok(plan) => {
                 let fix = Fix::new(
                     Applicability::Unsafe,
@@ -73,6 +73,12 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         out.push(Draft { finding, durations: Vec::new() });
     }
+}
+
+/// A target as people write it: two digits, then zeros.
+fn round(n: u64) -> u64 {
+    let unit = 10_u64.pow(n.max(1).ilog10().saturating_sub(1));
+    n / unit * unit
 }
 
 /// A number of bytes as people write it (1 KB = 1000 bytes, as in the post-mortem).

@@ -2,7 +2,8 @@
 
 
 def test_computed():
-    parts, each = 10, 10_000
+    parts = 10
+    each = 10_000
     payload = b"x" * (parts * each)
     assert payload
 
