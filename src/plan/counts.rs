@@ -222,11 +222,40 @@ fn boundary(n: u64, dimension: Dimension) -> Option<String> {
 
 /// Whether a test's name says that its size or number of rounds is what it is about (HAZARDS rows 15, 19 to 21).
 fn is_the_point(name: &str, dimension: Dimension) -> bool {
-    const ALWAYS: &[&str] =
-        &["overflow", "recursi", "quadratic", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz", "deep", "nest", "trash"];
+    const ALWAYS: &[&str] = &[
+        "overflow",
+        "recursi",
+        "quadratic",
+        "perf",
+        "benchmark",
+        "stress",
+        "flood",
+        "exhaust",
+        "oom",
+        "fuzz",
+        "deep",
+        "nest",
+        "trash",
+    ];
     const SIZES: &[&str] = &[
-        "memory", "leak", "pipe", "buffer", "chunk", "expan", "rotat", "rollover", "spill", "flow", "window", "fragment", "backpressure",
-        "socket", "stdin", "stdout", "stream", "limit",
+        "memory",
+        "leak",
+        "pipe",
+        "buffer",
+        "chunk",
+        "expan",
+        "rotat",
+        "rollover",
+        "spill",
+        "flow",
+        "window",
+        "fragment",
+        "backpressure",
+        "socket",
+        "stdin",
+        "stdout",
+        "stream",
+        "limit",
     ];
     let lower = name.to_ascii_lowercase();
     lower.split('_').any(|part| {
@@ -238,8 +267,26 @@ fn is_the_point(name: &str, dimension: Dimension) -> bool {
 /// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.
 fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
     const WORDS: &[&str] = &[
-        "overflow", "segfault", "recursion", "recursive", "deeply", "redos", "quadratic", "backtracking", "trashcan", "exponential",
-        "catastrophic", "crash", "realloc", "too long", "too_long", "toolong", "malicious", "tracemalloc", "stress", "buffer",
+        "overflow",
+        "segfault",
+        "recursion",
+        "recursive",
+        "deeply",
+        "redos",
+        "quadratic",
+        "backtracking",
+        "trashcan",
+        "exponential",
+        "catastrophic",
+        "crash",
+        "realloc",
+        "too long",
+        "too_long",
+        "toolong",
+        "malicious",
+        "tracemalloc",
+        "stress",
+        "buffer",
     ];
     regions.iter().find_map(|r| {
         let text = m.source.slice(*r).to_ascii_lowercase();
@@ -322,7 +369,8 @@ fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
             let w: Vec<char> = w.chars().collect();
             plain.windows(w.len()).enumerate().any(|(at, window)| {
                 let (before, after) = (at.checked_sub(1), at + w.len());
-                let decimal = |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
+                let decimal =
+                    |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
                 window == w
                     && !digit(before)
                     && !decimal(before, at.checked_sub(2))
@@ -343,7 +391,8 @@ fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
     string.or_else(|| {
         // A comment would go on saying what is no longer true.
         [own].iter().chain(regions).flat_map(|r| m.source.slice(*r).lines()).find_map(|line| {
-            let comment = line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
+            let comment =
+                line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
             names(comment).then(|| format!("the comment `#{}`", comment.chars().take(50).collect::<String>()))
         })
     })
@@ -461,9 +510,8 @@ fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Te
             if mentions {
                 match outermost(expr.stmt) {
                     Some(f) => out.push(f),
-                    None if matches!(m.stmt(expr.stmt).kind, StmtKind::Assign { .. }) && m.stmt(expr.stmt).parent.is_none_or(|p| {
-                        matches!(m.stmt(p).kind, StmtKind::Class(_))
-                    }) =>
+                    None if matches!(m.stmt(expr.stmt).kind, StmtKind::Assign { .. })
+                        && m.stmt(expr.stmt).parent.is_none_or(|p| matches!(m.stmt(p).kind, StmtKind::Class(_))) =>
                     {
                         note(expr.stmt, &mut names);
                     }

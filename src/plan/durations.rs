@@ -245,7 +245,9 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         if u.unslept || sem.cancellable(&u.site.module, u.site.expr, amount.value) {
             // Something else ends it, after however long: made shorter it might end first.
             for (i, _) in form {
-                b.model.durations[i].frozen.get_or_insert_with(|| "something else ends it: made shorter, it might end first".to_owned());
+                b.model.durations[i]
+                    .frozen
+                    .get_or_insert_with(|| "something else ends it: made shorter, it might end first".to_owned());
             }
             continue;
         }

@@ -39,8 +39,18 @@ const CANCELS: &[&str] = &[
 
 /// A clock that does not wait.
 const CLOCKS: &[&str] = &[
-    "autojump", "mock_clock", "MockClock", "fake_clock", "FakeClock", "TestLoop", "test_loop", "ManualClock", "VirtualClock", "virtual_time",
-    "looptime", "time_travel",
+    "autojump",
+    "mock_clock",
+    "MockClock",
+    "fake_clock",
+    "FakeClock",
+    "TestLoop",
+    "test_loop",
+    "ManualClock",
+    "VirtualClock",
+    "virtual_time",
+    "looptime",
+    "time_travel",
 ];
 
 /// What ends a thread's, process's or greenlet's.
@@ -149,7 +159,8 @@ impl Semantics<'_> {
             // A coroutine of its own is what gets cancelled; the test itself rather sleeps.
             let shortest = if inner == function { shortest } else { SHORT_S + 1e-9 };
             return seconds >= shortest
-                && (CANCELS.iter().any(|w| text.contains(w)) || inner != function && text.to_ascii_lowercase().contains("timeout"));
+                && (CANCELS.iter().any(|w| text.contains(w))
+                    || inner != function && text.to_ascii_lowercase().contains("timeout"));
         }
         // In the test's own body it is the test that sleeps.
         seconds >= KILLED_S && inner != function && KILLS.iter().any(|w| text.contains(w))
