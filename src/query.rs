@@ -259,11 +259,8 @@ impl Queries {
                 message: "at most 58 own queries are supported".to_owned(),
             });
         }
-        let triggers = expressions.build().map_err(|e| QueryError {
-            file: "queries".to_owned(),
-            line: 1,
-            message: e.to_string(),
-        })?;
+        let triggers =
+            expressions.build().map_err(|e| QueryError { file: "queries".to_owned(), line: 1, message: e.to_string() })?;
         let queries = Self { files, triggers, compiled: Mutex::new(HashMap::new()) };
         // A project's own query is compiled now, triggered or not, so that a mistake in it is told at once.
         for i in 0..queries.files.len() {

@@ -126,7 +126,9 @@ impl<'t> Text<'t> {
         let value = |name: &[u8]| match self.assigned().get(name) {
             Some(v) => *v,
             // A constant from elsewhere.
-            None if name.len() > 1 && name.iter().all(|b| b.is_ascii_uppercase() || *b == b'_' || b.is_ascii_digit()) => f64::INFINITY,
+            None if name.len() > 1 && name.iter().all(|b| b.is_ascii_uppercase() || *b == b'_' || b.is_ascii_digit()) => {
+                f64::INFINITY
+            }
             None => 1.0,
         };
         // Of several arguments, the largest.
@@ -217,7 +219,9 @@ mod tests {
     #[test]
     fn names_are_looked_up() {
         let above = r";; trigger above 1000: \brange\s*\(([^)\n]*)";
-        for text in ["N = 5000\nrange(N)", "def f(n=9_999):\n    range(n)", "self.n: int = 10**4\nrange(self.n)", "range(helpers.BIG)"] {
+        for text in
+            ["N = 5000\nrange(N)", "def f(n=9_999):\n    range(n)", "self.n: int = 10**4\nrange(self.n)", "range(helpers.BIG)"]
+        {
             assert!(holds(above, text), "{text}");
         }
         assert!(!holds(above, "N = 50\nrange(N * 2)"));
