@@ -273,7 +273,7 @@ fn formatted(text: &str) -> bool {
         let quotes = if quoted.starts_with("\"\"\"") || quoted.starts_with("'''") { &quoted[..3] } else { &quoted[..1] };
         let mut at = quotes.len();
         while at < quoted.len() && !quoted[at..].starts_with(quotes) {
-            at += if quoted[at..].starts_with('\\') { 1 } else { 0 };
+            at += usize::from(quoted[at..].starts_with('\\'));
             at += quoted[at..].chars().next().map_or(1, char::len_utf8);
         }
         rest = quoted.get(at + quotes.len()..).unwrap_or_default();
@@ -318,7 +318,8 @@ fn oracle(files: &[PathBuf]) -> (bool, BTreeMap<PathBuf, Option<Vec<String>>>) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/ast_dump.py");
     let mut child = Command::new(python()).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let names: String = files.iter().map(|f| format!("{}\n", f.display())).collect();
+    let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    let names = names.join("\n");
     let writer = std::thread::spawn(move || stdin.write_all(names.as_bytes()));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
@@ -398,7 +399,8 @@ fn compare(path: &Path, in_strings: bool, theirs: Option<&mut Option<Vec<String>
     if difference.is_empty() {
         return Outcome::Same;
     }
-    let shown: String = difference.iter().take(8).map(|line| format!("  {line}\n")).collect();
+    let shown: Vec<String> = difference.iter().take(8).map(|line| format!("  {line}")).collect();
+    let shown = shown.join("\n");
     Outcome::Differs(format!("{}: {} facts\n{shown}", path.display(), difference.len()))
 }
 
@@ -465,7 +467,7 @@ fn damaged_files_lower() {
         // Recovering from many errors is what takes tree-sitter time: a part of each file is enough.
         let text = file.text();
         let from = text.floor_char_boundary(random.below(text.len()));
-        let mut bytes = text[from..text.floor_char_boundary(from + 4_000)].as_bytes().to_vec();
+        let mut bytes = text.as_bytes()[from..text.floor_char_boundary(from + 4_000)].to_vec();
         for _ in 0..random.below(4) {
             let at = random.below(bytes.len());
             let with = DAMAGE[random.below(DAMAGE.len())];

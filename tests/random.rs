@@ -115,7 +115,8 @@ fn module() -> impl Strategy<Value = String> {
                 for statement in body {
                     text.push_str(&statement.replace('@', indent));
                 }
-                text.push_str(&format!("{indent}pass\n"));
+                text.push_str(indent);
+                text.push_str("pass\n");
             }
             if tabs {
                 text = text.replace("    ", "\t");

@@ -126,8 +126,8 @@ static KEYS: &[Key] = &[
     },
     Key {
         name: "output-format",
-        doc: "How findings are printed: `full`, `concise`, `grouped`, `json`, `json-lines`, `sarif`, `github`, `gitlab` or \
-              `junit`. Unset, it is `full`, or a summary where a terminal would be flooded.",
+        doc: "How findings are printed: `full`, `concise`, `grouped`, `json` or `json-lines` (`sarif`, `github`, `gitlab` and \
+              `junit` are not written yet). Unset, it is `full`, or a summary where a terminal would be flooded.",
         kind: Other(
             |layer, at| {
                 let name = at.string()?;
@@ -178,17 +178,17 @@ static KEYS: &[Key] = &[
     Key { name: "budget.iterations-per-loop", doc: "Iterations a loop may make.", kind: Count(|b| &mut b.iterations_per_loop) },
     Key {
         name: "budget.test-runtime",
-        doc: "Seconds a test may run, as `testdiet measure` measures it.",
+        doc: "Seconds a test may run. Nothing measures it yet.",
         kind: Seconds(|b| &mut b.test_runtime),
     },
     Key {
         name: "budget.file-runtime",
-        doc: "Seconds the tests of a file may run together, measured.",
+        doc: "Seconds the tests of a file may run together. Nothing measures it yet.",
         kind: Seconds(|b| &mut b.file_runtime),
     },
     Key {
         name: "fix.fast-time",
-        doc: "Fixes may use the `fast_time` fixture even where nothing shows that the suite has it.",
+        doc: "Fixes may use the `fast_time` fixture even where nothing shows that the suite has it. No fix uses it yet.",
         kind: Other(|layer, at| at.boolean().map(|v| layer.fast_time = Some(v)), |s| s.fix.fast_time.to_string()),
     },
     Key {

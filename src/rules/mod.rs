@@ -71,11 +71,14 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// What it finds, why that hurts, an example, when the fix is unsafe: Markdown.
+    /// What it finds, why that hurts, an example, when the fix is unsafe: Markdown, without the heading, which is the code.
     #[must_use]
     pub fn doc(&self) -> String {
-        let lines = self.source.lines().take_while(|l| l.starts_with("//!"));
-        lines.map(|l| l.trim_start_matches("//!").strip_prefix(' ').unwrap_or_default()).collect::<Vec<_>>().join("\n")
+        let header = self.source.lines().map_while(|line| line.strip_prefix("//!"));
+        let lines: Vec<&str> = header.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        let text = lines.join("\n");
+        let heading = format!("# {}\n", self.code);
+        text.strip_prefix(&heading).unwrap_or(&text).trim().to_owned()
     }
 
     /// Judges one file.
