@@ -14,23 +14,13 @@
 ;; trigger: \[[^\[\]\n]*\bfor\b[^\[\]\n]*\brange\s*\([^)\n]*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|10[1-9]\d|[2-9]_\d{3}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
 ;;
 
-;; "x" * 100_000, b"\0" * SIZE, line * 1000: the unit's own length counts.
+;; "x" * 100_000, b"\0" * SIZE, line * 1000, [0] * 100_000: the unit's own length counts.
 ((binary_operator left: (_) @unit operator: "*" right: (_) @amount) @allocation
-  (#instance-of? @unit "builtins.str" "builtins.bytes" "builtins.bytearray"))
+  (#instance-of? @unit "builtins.str" "builtins.bytes" "builtins.bytearray" "builtins.list" "builtins.tuple"))
 
-;; 100_000 * "x"
+;; 100_000 * "x", 100_000 * [0]
 ((binary_operator left: (_) @amount operator: "*" right: (_) @unit) @allocation
-  (#instance-of? @unit "builtins.str" "builtins.bytes" "builtins.bytearray"))
-
-;; [0] * 100_000
-((binary_operator left: (_) @unit operator: "*" right: (_) @amount) @allocation
-  (#instance-of? @unit "builtins.list" "builtins.tuple")
-  (#set! scale "8"))
-
-;; 100_000 * [0]
-((binary_operator left: (_) @amount operator: "*" right: (_) @unit) @allocation
-  (#instance-of? @unit "builtins.list" "builtins.tuple")
-  (#set! scale "8"))
+  (#instance-of? @unit "builtins.str" "builtins.bytes" "builtins.bytearray" "builtins.list" "builtins.tuple"))
 
 ;; bytearray(1 << 20), os.urandom(SIZE)
 ((call function: [(identifier) (attribute)] @callee) @allocation

@@ -20,7 +20,7 @@ use crate::python::cost::Counter;
 use crate::python::lower;
 use crate::python::project::{Module, Project};
 use crate::python::semantics::Semantics;
-use crate::query::{Mask, Queries, QueryError};
+use crate::query::{Mask, Queries, QueryError, SiteKind};
 use crate::rules::context::{Context, Draft};
 use crate::rules::{self, Code};
 use crate::source::{SourceError, SourceFile, Span};
@@ -242,11 +242,11 @@ impl<'i> Run<'i> {
         let read: Vec<_> = self.input.files.par_iter().map(|(found, _)| self.read(found)).collect();
         let mut wanted: Vec<(usize, Arc<SourceFile>)> = Vec::new();
         let mut idle: Vec<(usize, Arc<SourceFile>)> = Vec::new();
-        let mut mask = Mask::NONE;
+        let mut weights: BTreeMap<Mask, usize> = BTreeMap::new();
         for (i, source) in read.into_iter().enumerate() {
             match source {
                 Ok((source, m, speaks)) => {
-                    mask = mask.union(m);
+                    *weights.entry(m).or_default() += source.text().len();
                     if m.is_empty() && !speaks { idle.push((i, source)) } else { wanted.push((i, source)) }
                 }
                 Err(SourceError::Io(e)) => {
@@ -256,7 +256,7 @@ impl<'i> Run<'i> {
                 Err(e) => checked.findings.extend(self.undecodable(i, &e)),
             }
         }
-        self.project.set_mask(mask);
+        self.project.queries.prepare(&weights);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         // A conftest.py that does so passes it on to those who use its fixtures.
         while let Some(names) = self.shared_names(&wanted) {
@@ -304,8 +304,10 @@ impl<'i> Run<'i> {
         })
     }
 
-    /// Names that helper modules and conftest files with something to find in them define: a file that mentions one is judged too.
+    /// Names under which helper modules and conftest files offer something that sleeps or starts threads, and constants that hold
+    /// durations: a file that mentions one is judged too.
     fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::bytes::Regex> {
+        use crate::python::ast::{ArgKind, ExprKind, StmtId, StmtKind};
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut fixtures: BTreeSet<String> = BTreeSet::new();
         for (i, source) in wanted {
@@ -314,10 +316,36 @@ impl<'i> Run<'i> {
                 continue;
             }
             let Some(module) = self.project.load(&source.path) else { continue };
+            let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
+            let sites = sem.sites(&Counter::default(), &module);
+            let heavy = |kind: SiteKind| matches!(kind, SiteKind::Sleep | SiteKind::Thread | SiteKind::Pool | SiteKind::Custom);
+            let spans: Vec<Span> =
+                sites.values().flatten().filter(|s| heavy(s.kind)).map(|s| module.expr(s.expr).span).collect();
+            // What holds a site, and what mentions something that does.
+            let mut costly: Vec<StmtId> = Vec::new();
+            let mut mentioned: BTreeSet<&str> = BTreeSet::new();
+            loop {
+                let before = costly.len();
+                for &id in &module.ast.body {
+                    let (StmtKind::Function(_) | StmtKind::Class(_)) = &module.stmt(id).kind else { continue };
+                    let span = module.stmt(id).span;
+                    let text = module.source.slice(span);
+                    if !costly.contains(&id) && (spans.iter().any(|s| span.contains(*s)) || mentioned.iter().any(|n| text.contains(n))) {
+                        costly.push(id);
+                        match &module.stmt(id).kind {
+                            StmtKind::Function(f) => mentioned.insert(module.name(f.name)),
+                            StmtKind::Class(c) => mentioned.insert(module.name(c.name)),
+                            _ => false,
+                        };
+                    }
+                }
+                if costly.len() == before {
+                    break;
+                }
+            }
             for &id in &module.ast.body {
-                use crate::python::ast::{ArgKind, ExprKind, StmtKind};
                 match &module.stmt(id).kind {
-                    StmtKind::Function(f) => {
+                    StmtKind::Function(f) if costly.contains(&id) => {
                         names.insert(module.name(f.name).to_owned());
                         // What a decorator says may make it a fixture of another name, or one that nobody has to name.
                         for &d in &f.decorators {
@@ -338,12 +366,14 @@ impl<'i> Run<'i> {
                             }
                         }
                     }
-                    StmtKind::Class(c) => {
+                    StmtKind::Class(c) if costly.contains(&id) => {
                         names.insert(module.name(c.name).to_owned());
                     }
                     StmtKind::Assign { targets, .. } => {
                         for &t in targets {
-                            if let ExprKind::Name(n) = module.expr(t).kind {
+                            if let ExprKind::Name(n) = module.expr(t).kind
+                                && durations::duration_name(module.name(n)).is_some()
+                            {
                                 names.insert(module.name(n).to_owned());
                             }
                         }
@@ -367,7 +397,7 @@ impl<'i> Run<'i> {
         let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
         // A test module is dropped when it is judged; what others import is kept and shared.
         let module = if found.role == Role::Test {
-            match Module::new(source, found.role, &self.project.queries, self.project.mask()) {
+            match Module::new(source, found.role, &self.project.queries) {
                 Ok(module) => Arc::new(module),
                 Err(_) => return nothing,
             }

@@ -17,10 +17,11 @@
 //! parsed, and only queries whose trigger matched somewhere in the run are compiled (a pattern costs about
 //! 0.5 ms). All compiled queries are one tree-sitter query, so matching is one pass a file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::prelude::*;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use tree_sitter::{Query, QueryCursor, QueryErrorKind, QueryPredicateArg, StreamingIterator, Tree};
 
@@ -77,6 +78,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("queries/loop.scm", include_str!("../queries/loop.scm")),
     ("queries/pool.scm", include_str!("../queries/pool.scm")),
     ("queries/sleep.scm", include_str!("../queries/sleep.scm")),
+    ("queries/sleep-value.scm", include_str!("../queries/sleep-value.scm")),
     ("queries/thread.scm", include_str!("../queries/thread.scm")),
 ];
 
@@ -170,7 +172,7 @@ pub struct QueryError {
 }
 
 /// A set of query files: bit *n* stands for the *n*-th.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Mask(u64);
 
 impl Mask {
@@ -295,14 +297,34 @@ impl Queries {
         Mask(mask)
     }
 
+    /// Compiles what a run needs, given how many bytes of source have triggered which queries.
+    ///
+    /// Compiling a query costs about as much as running it over 200 KB of source, and every pattern costs at every node of
+    /// every file it is run over. So a set of queries that much source needs is compiled for itself, and one for all the
+    /// others together. A query that does not compile is told when it is asked for.
+    pub fn prepare(&self, weights: &BTreeMap<Mask, usize>) {
+        const WORTH_IT: usize = 200_000;
+        let mut wanted: Vec<Mask> = weights.iter().filter(|(m, n)| !m.is_empty() && **n >= WORTH_IT).map(|(m, _)| *m).collect();
+        let rest = weights.iter().filter(|(_, n)| **n < WORTH_IT).fold(Mask::NONE, |all, (m, _)| all.union(*m));
+        if !rest.is_empty() {
+            wanted.push(rest);
+        }
+        wanted.par_iter().for_each(|&mask| {
+            if let Ok(compiled) = self.compile(mask) {
+                self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(mask, Arc::new(compiled));
+            }
+        });
+    }
+
     /// The queries of a mask as one, compiled once; a wider one that is there already serves too.
     ///
     /// # Errors
     /// As [`Queries::load`].
     pub fn compiled(&self, mask: Mask) -> Result<Arc<Compiled>, QueryError> {
         let mut cache = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = cache.iter().find(|(have, _)| mask.within(**have)) {
-            return Ok(Arc::clone(found.1));
+        let fitting = cache.iter().filter(|(have, _)| mask.within(**have)).min_by_key(|(have, _)| have.0.count_ones());
+        if let Some((_, found)) = fitting {
+            return Ok(Arc::clone(found));
         }
         let compiled = Arc::new(self.compile(mask)?);
         cache.insert(mask, Arc::clone(&compiled));

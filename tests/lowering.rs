@@ -293,7 +293,8 @@ fn python() -> String {
 }
 
 fn lib_test() -> Option<Vec<PathBuf>> {
-    let script = "import sysconfig; print(sysconfig.get_paths()['stdlib'])";
+    // Positions of keyword arguments are known from 3.9 on.
+    let script = "import sys, sysconfig; sys.version_info >= (3, 9) or sys.exit(1); print(sysconfig.get_paths()['stdlib'])";
     let output = Command::new(python()).args(["-c", script]).output().ok().filter(|o| o.status.success())?;
     let root = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()).join("test");
     let mut files = Vec::new();
@@ -364,10 +365,10 @@ fn difference(ours: &mut [String], theirs: &mut [String]) -> Vec<String> {
 
 /// Files of `Lib/test` (of 820 in CPython 3.11.7) whose tree is not CPython's, each through the grammar's fault:
 ///
-/// * `test_grammar.py`: `&` binds tighter than `^` in Python, the other way round in tree-sitter-python 0.25
+/// * `test_grammar.py` (and its copy, `py3_test_grammar.py`): `&` binds tighter than `^` in Python, the other way round in tree-sitter-python 0.25
 ///   (`a ^ b & c`);
 /// * `test_print.py`: `print >> f, x` is a comparison to Python 3, a `print` statement of Python 2 to the grammar.
-const KNOWN_TO_DIFFER: &[&str] = &["test_grammar.py", "test_print.py"];
+const KNOWN_TO_DIFFER: &[&str] = &["test_grammar.py", "py3_test_grammar.py", "test_print.py"];
 
 /// Files CPython's parser accepts and tree-sitter's does not:
 ///
@@ -459,7 +460,7 @@ fn damaged_files_lower() {
     };
     let mut random = Random(1);
     let mut damaged = 0;
-    for path in files.iter().step_by(7) {
+    for path in files.iter().step_by(2) {
         let Ok(file) = SourceFile::read(path) else { continue };
         // Recovering from many errors is what takes tree-sitter time: a part of each file is enough.
         let text = file.text();

@@ -42,20 +42,17 @@ impl Opened {
         let stdin = if files.stdin()? { Some(Arc::new(read_stdin(&cwd, files.stdin_filename.as_deref())?)) } else { None };
         let configuration = Configuration::new(overrides(files, rules, global), &cwd)?;
         recover(configuration.project_root())?;
-        let (found, mut errors) = match &stdin {
-            Some(source) => {
-                let folder = source.path.parent().unwrap_or(&cwd);
-                let suite = Suites::default().of_folder(folder, folder);
-                let role = if files.stdin_filename.is_some() { suite.role(&source.path) } else { Role::Test };
-                (vec![Found { path: source.path.clone(), role, suite, explicit: true }], Vec::new())
+        let (found, mut errors) = if let Some(source) = &stdin {
+            let folder = source.path.parent().unwrap_or(&cwd);
+            let suite = Suites::default().of_folder(folder, folder);
+            let role = if files.stdin_filename.is_some() { suite.role(&source.path) } else { Role::Test };
+            (vec![Found { path: source.path.clone(), role, suite, explicit: true }], Vec::new())
+        } else {
+            let Discovered { files, errors, notes } = discover(&files.paths, &configuration)?;
+            for note in notes {
+                eprintln_note(&note);
             }
-            None => {
-                let Discovered { files, errors, notes } = discover(&files.paths, &configuration)?;
-                for note in notes {
-                    eprintln_note(&note);
-                }
-                (files, errors)
-            }
+            (files, errors)
         };
         let mut input =
             Input { files: Vec::new(), folders: Vec::new(), stdin: stdin.clone(), own: Vec::new(), rules: Vec::new() };
@@ -73,7 +70,7 @@ impl Opened {
             input.files.push((file, settings));
         }
         let folders =
-            |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(normal).collect::<Vec<_>>();
+            |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(|p| normal(&p)).collect::<Vec<_>>();
         input.folders = if files.paths.is_empty() && stdin.is_none() {
             // pytest's own `testpaths`: the whole suite.
             input.files.iter().map(|(f, _)| f.suite.root.clone()).collect()
@@ -139,7 +136,7 @@ fn overrides(files: &FileOptions, rules: &RuleOptions, global: &GlobalOptions) -
 }
 
 /// A path without `.` and `..`, which name nothing of their own.
-fn normal(path: PathBuf) -> PathBuf {
+fn normal(path: &Path) -> PathBuf {
     use std::path::Component;
     path.components().fold(PathBuf::new(), |mut out, part| {
         match part {
@@ -216,3 +213,4 @@ pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
     }
     Ok(write::undo(root)?.files)
 }
+

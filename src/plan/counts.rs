@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;
 use crate::edit::Edit;
-use crate::python::ast::{ArgKind, BinaryOp, ExprId, ExprKind, StmtId, StmtKind};
+use crate::python::ast::{ArgKind, BinaryOp, ExprId, ExprKind, StmtId, StmtKind, Symbol};
 use crate::python::project::Module;
 use crate::python::semantics::{Semantics, Type};
 use crate::python::value::{Constant, Env, Term};
@@ -67,8 +67,35 @@ pub fn plan(
     }
     let old = term.value as u64;
     let mut floor = 2;
+    if let Some(why) = boundary(old, dimension).or_else(|| boundary(constant.count(), dimension)) {
+        return Err(why);
+    }
+    let home = m.expr(site).stmt;
     let functions = functions_using(sem, m, site, term);
+    if functions.is_empty() {
+        return Err("what it is used for is not seen here".to_owned());
+    }
     let regions: Vec<Span> = functions.iter().map(|&f| m.stmt(f).span).collect();
+    if let Some(name) = functions.iter().filter_map(|&f| m.function(f)).map(|f| m.name(f.name)).find(|n| is_the_point(n, dimension))
+    {
+        return Err(format!("`{name}` says that how much it takes is the point"));
+    }
+    if (dimension == Dimension::Size || old >= MANY)
+        && let Some(word) = needs_much(m, &regions)
+    {
+        return Err(format!("the test speaks of `{word}`: that it takes much may be the point"));
+    }
+    if dimension == Dimension::Size
+        && let Some(name) = assigned_name(m, m.expr(term.expr).stmt)
+        && ["max", "limit", "threshold"].iter().any(|w| name.to_ascii_lowercase().contains(w))
+    {
+        return Err(format!("`{name}` is a limit"));
+    }
+    if (dimension == Dimension::Size || old >= MANY)
+        && let Some(call) = buffered(sem, m, &regions)
+    {
+        return Err(format!("`{call}` moves it through a socket, pipe or process, whose buffers it may have to fill"));
+    }
     // Numbers of the functions that use the count, the count itself left out.
     let mut numbers: Vec<(ExprId, u64)> = Vec::new();
     for (i, expr) in m.ast.exprs.iter().enumerate() {
@@ -80,6 +107,9 @@ pub fn plan(
         {
             numbers.push((id, v));
         }
+    }
+    if let Some(text) = named(m, &regions, m.expr(term.expr).stmt, old.max(constant.count())).or_else(|| named(m, &regions, home, old)) {
+        return Err(format!("{text} names it"));
     }
     // A limit that the count exceeds must still be exceeded: saturation is what such a test is about.
     for &(e, v) in &numbers {
@@ -102,12 +132,34 @@ pub fn plan(
     if new >= old {
         return Err(format!("it cannot get smaller than {floor} without losing what the test shows"));
     }
+    if new * 3 > old * 2 {
+        return Err(format!("{new} instead of {old} would gain next to nothing"));
+    }
     let mut edits = vec![rewritten(m, term.expr, term.value, new as f64)?];
     let others: Vec<u64> = numbers.iter().filter(|(e, _)| is_iteration(m, *e)).map(|(_, v)| *v).filter(|v| *v > 1).collect();
     for &(e, v) in &numbers {
         let place = place(m, e);
         if place == Place::Unrelated {
+            // `if len(results) == 10: done.set()`: in step with the count, or nobody is ever done.
+            if v == old && compared(m, e) {
+                edits.push(rewritten(m, e, v as f64, new as f64)?);
+            } else if v == old && v >= 5 && computed_with(m, e) {
+                return Err(format!("{v} is also used in `{}`", line_of(m, e)));
+            }
             continue;
+        }
+        // `b"a" + b".a" * 99_999` beside `[b"a"] * 100_000`
+        if v >= 5 && v.abs_diff(old) == 1 && matches!(place, Place::Iteration | Place::Party | Place::Argument) {
+            return Err(format!("{v} in `{}` is one beside {old}: they may belong together", line_of(m, e)));
+        }
+        // Five consumers of 200 items each against a producer of 1,000.
+        if v != old
+            && matches!(place, Place::Iteration | Place::Party | Place::Argument)
+            && v > old
+            && v % old == 0
+            && numbers.iter().any(|&(o, w)| o != e && w > 1 && old.checked_mul(w) == Some(v))
+        {
+            return Err(format!("{v} in `{}` is {old} × {}: they may belong together", line_of(m, e), v / old));
         }
         if v == old && matches!(place, Place::Assertion | Place::Iteration | Place::Party) {
             edits.push(rewritten(m, e, v as f64, new as f64)?);
@@ -135,13 +187,182 @@ pub fn plan(
             _ => {}
         }
     }
-    if dimension == Dimension::Count && statistical(m, &regions) {
+    if (dimension == Dimension::Count || old >= MANY) && statistical(m, &regions) {
         return Err("the test draws random numbers or looks for leaks or collisions: how many it takes is the point".to_owned());
     }
     edits.sort();
     edits.dedup();
     let span = m.expr(term.expr).span;
     Ok(CountPlan { edits, before: old, after: new, group: format!("count:{}:{}", file_name(m), span.start) })
+}
+
+/// From here on a loop is long, not a number of parties.
+const MANY: u64 = 1000;
+
+/// A number that sits at a boundary (HAZARDS row 19): beyond 2³¹, one beside a power of two, or the size of a pipe's buffer.
+fn boundary(n: u64, dimension: Dimension) -> Option<String> {
+    if n >= 1 << 31 {
+        return Some(format!("{n} is beyond 2³¹, which may be its point"));
+    }
+    let reach = match dimension {
+        Dimension::Size if n > 1 << 12 => 16,
+        _ => 1,
+    };
+    for k in 6..32 {
+        let power = 1_u64 << k;
+        if n.abs_diff(power) <= reach && (n != power || dimension == Dimension::Size && (k == 15 || k == 16)) {
+            return Some(format!("{n} sits at a boundary (2^{k} = {power}), which may be its point"));
+        }
+    }
+    None
+}
+
+/// Whether a test's name says that its size or number of rounds is what it is about (HAZARDS rows 15, 19 to 21).
+fn is_the_point(name: &str, dimension: Dimension) -> bool {
+    const ALWAYS: &[&str] =
+        &["overflow", "recursi", "quadratic", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz", "deep", "nest", "trash"];
+    const SIZES: &[&str] = &[
+        "memory", "leak", "pipe", "buffer", "chunk", "expan", "rotat", "rollover", "spill", "flow", "window", "fragment", "backpressure",
+        "socket", "stdin", "stdout", "stream", "limit",
+    ];
+    let lower = name.to_ascii_lowercase();
+    lower.split('_').any(|part| {
+        let starts = |words: &[&str]| words.iter().any(|w| part.starts_with(w));
+        starts(ALWAYS) || dimension == Dimension::Size && starts(SIZES)
+    })
+}
+
+/// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.
+fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
+    const WORDS: &[&str] = &[
+        "overflow", "segfault", "recursion", "recursive", "deeply", "redos", "quadratic", "backtracking", "trashcan", "exponential",
+        "catastrophic", "crash", "realloc", "too long", "too_long", "toolong", "malicious", "tracemalloc", "stress", "buffer",
+    ];
+    regions.iter().find_map(|r| {
+        let text = m.source.slice(*r).to_ascii_lowercase();
+        WORDS.iter().copied().find(|w| text.contains(w))
+    })
+}
+
+/// A call in the given regions that moves data through a buffer of the operating system, whose size nobody here knows.
+fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<String> {
+    const METHODS: &[&str] = &[
+        "sendall", "sendto", "sendfile", "sendmsg", "recv", "recv_into", "recvfrom", "makefile", "send_bytes", "recv_bytes", "drain",
+        "communicate", "start_server", "open_connection", "create_connection", "create_server", "socketpair", "setblocking",
+        "data_received", "received", "receive_data", "receive_some", "send_all", "feed", "feed_data", "sendbytes",
+    ];
+    const LIBRARIES: &[&str] =
+        &["socket.", "subprocess.", "os.write", "os.pipe", "os.openpty", "pty.", "select.", "selectors.", "asyncio.subprocess."];
+    m.ast.exprs.iter().find_map(|expr| {
+        let ExprKind::Call { func, .. } = expr.kind else { return None };
+        if !regions.iter().any(|r| r.contains(expr.span)) {
+            return None;
+        }
+        let moves = match m.expr(func).kind {
+            ExprKind::Attribute { attr, value, .. } => {
+                let name = m.name(attr);
+                METHODS.contains(&name)
+                    || matches!(name, "send" | "write")
+                        && ["sock", "conn", "pipe", "transport", "stdin", "stream", "client", "server", "fd"]
+                            .iter()
+                            .any(|w| m.text(value).to_ascii_lowercase().contains(w))
+                    || matches!(sem.type_of(m, func), Type::External(n) if LIBRARIES.iter().any(|l| n.starts_with(l)))
+            }
+            // `await send({…})` of an ASGI application
+            ExprKind::Name(n) => METHODS.contains(&m.name(n)) || matches!(m.name(n), "send" | "receive"),
+            _ => false,
+        };
+        moves.then(|| m.text(func).lines().next().unwrap_or_default().to_owned())
+    })
+}
+
+/// A string that holds the number: `b"Content-Length: 100000"`, or `"2MB"` for a size of 2,000,000.
+fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
+    if n < 10 {
+        return None;
+    }
+    let own = m.stmt(stmt).span;
+    let own = if matches!(m.stmt(stmt).kind, StmtKind::Assign { .. } | StmtKind::Expr(_)) { own } else { Span::at(0) };
+    let mut wanted = vec![n.to_string()];
+    for (unit, letter) in [(1_000, 'k'), (1_000_000, 'm'), (1_000_000_000, 'g'), (1 << 10, 'k'), (1 << 20, 'm'), (1 << 30, 'g')] {
+        if n >= unit && n % unit == 0 {
+            wanted.push(format!("{}{letter}", n / unit));
+        }
+    }
+    let names = |text: &str| {
+        let plain: Vec<char> = text.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+        let digit = |i: Option<usize>| i.and_then(|i| plain.get(i)).is_some_and(char::is_ascii_digit);
+        wanted.iter().any(|w| {
+            let w: Vec<char> = w.chars().collect();
+            plain.windows(w.len()).enumerate().any(|(at, window)| {
+                let (before, after) = (at.checked_sub(1), at + w.len());
+                let decimal = |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
+                window == w
+                    && !digit(before)
+                    && !decimal(before, at.checked_sub(2))
+                    && if w.last().is_some_and(char::is_ascii_digit) {
+                        !digit(Some(after)) && !decimal(Some(after), Some(after + 1))
+                    } else {
+                        plain.get(after).is_none_or(|c| !c.is_ascii_alphanumeric() || matches!(c, 'b' | 'i'))
+                    }
+            })
+        })
+    };
+    let string = m.ast.exprs.iter().find_map(|expr| {
+        let near = own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span));
+        let text = m.source.slice(expr.span);
+        (matches!(expr.kind, ExprKind::Str { .. }) && near && text.len() <= 400 && names(text))
+            .then(|| format!("`{}`", text.lines().next().unwrap_or_default().chars().take(50).collect::<String>()))
+    });
+    string.or_else(|| {
+        // A comment would go on saying what is no longer true.
+        [own].iter().chain(regions).flat_map(|r| m.source.slice(*r).lines()).find_map(|line| {
+            let comment = line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
+            names(comment).then(|| format!("the comment `#{}`", comment.chars().take(50).collect::<String>()))
+        })
+    })
+}
+
+/// Whether a number is computed with or kept under a name of its own that is no duration: `expected = (10_000**2 - 1) / 12`.
+fn computed_with(m: &Module, e: ExprId) -> bool {
+    let mut at = m.expr(e).parent;
+    while let Some(p) = at {
+        match m.expr(p).kind {
+            ExprKind::Call { .. } | ExprKind::Subscript { .. } => return false,
+            _ => at = m.expr(p).parent,
+        }
+    }
+    match &m.stmt(m.expr(e).stmt).kind {
+        StmtKind::Assign { .. } => {
+            assigned_name(m, m.expr(e).stmt).is_none_or(|n| super::durations::duration_name(n).is_none())
+                && m.expr(e).parent.is_some()
+        }
+        StmtKind::Return(_) | StmtKind::AugAssign { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether a number is compared with in a condition.
+fn compared(m: &Module, e: ExprId) -> bool {
+    let mut at = m.expr(e).parent;
+    while let Some(p) = at {
+        if matches!(m.expr(p).kind, ExprKind::Compare { .. }) {
+            return true;
+        }
+        at = m.expr(p).parent;
+    }
+    false
+}
+
+/// The name a statement assigns to.
+fn assigned_name(m: &Module, stmt: StmtId) -> Option<&str> {
+    match &m.stmt(stmt).kind {
+        StmtKind::Assign { targets, .. } => match m.expr(*targets.first()?).kind {
+            ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => Some(m.name(n)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn file_name(m: &Module) -> String {
@@ -154,51 +375,81 @@ fn line_of(m: &Module, e: ExprId) -> String {
 
 fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, String> {
     let text = m.text(e);
+    let mut span = m.expr(e).span;
     let content = match m.expr(e).kind {
-        ExprKind::Int(_) | ExprKind::Float(_) => rewrite_number(text, old, new),
-        _ => format_like(text, new),
+        ExprKind::Int(_) => rewrite_number(text, old, new),
+        // `int(1e6)` stays a power of ten, or it reads as a measurement.
+        ExprKind::Float(_) => rewrite_number(text, old, new).filter(|c| c.contains(['e', 'E'])),
+        _ => {
+            // `(1024 * 1024)`: one number needs no parentheses, unless they are a call's.
+            let source = m.source.text();
+            let (before, after) = (&source[..span.start as usize], &source[span.end as usize..]);
+            if let Some(rest) = before.strip_suffix('(')
+                && after.starts_with(')')
+                && rest.trim_end().ends_with(['*', '+', '-', '/', '%', '=', ',', '(', '[', ':'])
+            {
+                span = Span::new(span.start - 1, span.end + 1);
+            }
+            format_like(text, new)
+        }
     };
-    content.map(|c| Edit::replace(&m.file, m.expr(e).span, c)).ok_or_else(|| format!("`{text}` cannot be written as {new}"))
+    content.map(|c| Edit::replace(&m.file, span, c)).ok_or_else(|| format!("`{text}` cannot be written as {new}"))
 }
 
 /// The functions (outermost, as `def` statements) whose numbers may depend on the count.
 fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Term) -> Vec<StmtId> {
-    let outermost = |stmt: StmtId| {
-        let mut at = Some(stmt);
-        let mut found = None;
-        while let Some(id) = at {
-            if matches!(m.stmt(id).kind, StmtKind::Function(_)) {
-                found = Some(id);
-            }
-            at = m.stmt(id).parent;
-        }
-        found
-    };
+    let outermost = |stmt: StmtId| crate::python::ended::outermost(m, stmt);
     let mut out: Vec<StmtId> = outermost(m.expr(site).stmt).into_iter().collect();
     let home = m.expr(term.expr).stmt;
     out.extend(outermost(home));
-    // A constant: every function that names it.
-    if let StmtKind::Assign { targets, value: Some(value), .. } = &m.stmt(home).kind
-        && sem.constant(m, *value, &Env::default()).is_some_and(|c| c.terms.iter().any(|t| t.same(term)))
-    {
-        for &target in targets {
-            let name = match m.expr(target).kind {
-                ExprKind::Name(n) => n,
-                ExprKind::Attribute { attr, .. } => attr,
-                _ => continue,
+    // A constant, or what is built from it outside of any function: every function that names it.
+    let mut names = Vec::new();
+    let note = |stmt: StmtId, names: &mut Vec<Symbol>| {
+        if let StmtKind::Assign { targets, .. } = &m.stmt(stmt).kind {
+            for &target in targets {
+                if let ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } = m.expr(target).kind
+                    && !names.contains(&n)
+                {
+                    names.push(n);
+                }
+            }
+        }
+    };
+    for stmt in [home, m.expr(site).stmt] {
+        let constant = matches!(&m.stmt(stmt).kind, StmtKind::Assign { value: Some(value), .. }
+            if sem.constant(m, *value, &Env::default()).is_some_and(|c| c.terms.iter().any(|t| t.same(term))));
+        if constant || outermost(stmt).is_none() {
+            note(stmt, &mut names);
+        }
+    }
+    let mut known = 0;
+    while known < names.len() {
+        let name = names[known];
+        known += 1;
+        for expr in &m.ast.exprs {
+            let mentions = match expr.kind {
+                ExprKind::Name(n) => n == name,
+                ExprKind::Attribute { attr, .. } => attr == name,
+                _ => false,
             };
-            for expr in &m.ast.exprs {
-                let mentions = match expr.kind {
-                    ExprKind::Name(n) => n == name,
-                    ExprKind::Attribute { attr, .. } => attr == name,
-                    _ => false,
-                };
-                if mentions {
-                    out.extend(outermost(expr.stmt));
+            if mentions {
+                match outermost(expr.stmt) {
+                    Some(f) => out.push(f),
+                    None if matches!(m.stmt(expr.stmt).kind, StmtKind::Assign { .. }) && m.stmt(expr.stmt).parent.is_none_or(|p| {
+                        matches!(m.stmt(p).kind, StmtKind::Class(_))
+                    }) =>
+                    {
+                        note(expr.stmt, &mut names);
+                    }
+                    // Statements that run at import: what they do with it is not followed.
+                    None if !matches!(m.stmt(expr.stmt).kind, StmtKind::Function(_) | StmtKind::Class(_)) => return Vec::new(),
+                    None => {}
                 }
             }
         }
     }
+    out.sort();
+    out.dedup();
     // The helpers and workers that these functions name.
     let named: Vec<StmtId> = m
         .ast
@@ -356,6 +607,7 @@ fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Vec
     for home in modules {
         let mut note = |name: &str, e: ExprId| {
             if limit_name(name)
+                && super::durations::duration_name(name).is_none()
                 && let Some(c) = sem.constant(&home, e, &Env::default())
                 && c.value >= 2.0
             {
@@ -426,6 +678,8 @@ fn statistical(m: &Module, regions: &[Span]) -> bool {
         "getrefcount",
         "collision",
         "leak",
+        "RecursionError",
+        "recursion",
         "hypothesis",
         "statistics.",
     ];

@@ -64,6 +64,8 @@ pub struct Use {
     pub iterations: f64,
     /// It stands in a loop that ends as soon as a condition holds: `times` counts one pass.
     pub poll: bool,
+    /// Nobody sleeps this long: something ends the sleep, a clock is mocked, or the branch is another platform's.
+    pub unslept: bool,
 }
 
 impl Use {
@@ -71,6 +73,7 @@ impl Use {
     #[must_use]
     pub fn seconds(&self) -> f64 {
         match (&self.amount, self.site.kind) {
+            _ if self.unslept => 0.0,
             (Some(a), SiteKind::Sleep) => a.mean.max(0.0) * self.times,
             _ => 0.0,
         }
@@ -141,6 +144,9 @@ pub struct Counter {
     functions: std::cell::RefCell<HashMap<DefKey, Rc<Vec<Use>>>>,
     active: std::cell::RefCell<Vec<(usize, StmtId)>>,
 }
+
+/// Bytes that an element of a list or tuple takes, whatever it points to.
+const POINTER: f64 = 8.0;
 
 /// Deepest chain of helper calls followed.
 const DEPTH: usize = 12;
@@ -226,7 +232,9 @@ impl Semantics<'_> {
                     }
                     _ => self.constant(m, amount, env),
                 }?;
-                let factor = unit * site.scale;
+                // A repeated list holds a pointer for each element.
+                let sequence = site.unit.is_some_and(|u| matches!(self.type_of(m, u), Type::List(_) | Type::Tuple(_)));
+                let factor = unit * site.scale * if sequence { POINTER } else { 1.0 };
                 let mut n = n;
                 n.value *= factor;
                 n.mean *= factor;
@@ -306,7 +314,17 @@ impl Semantics<'_> {
                     } else {
                         scale.looped(self.length(m, *iter, env, 0).map_or(1.0, |(n, _)| n.value))
                     };
+                    let from = out.len();
                     self.block_uses(c, m, body, env, inner, depth, out);
+                    let n = if inner.times > 0.0 && scale.times > 0.0 { inner.times / scale.times } else { 1.0 };
+                    if n > 1.0 {
+                        let whole = Span::new(m.expr(*iter).span.end, stmt.span.end);
+                        for u in &mut out[from..] {
+                            if self.ends_in(c, m, &u.site, whole) {
+                                u.times /= n;
+                            }
+                        }
+                    }
                     self.block_uses(c, m, orelse, env, scale, depth, out);
                 }
                 StmtKind::While { test, body, orelse } => {
@@ -357,6 +375,8 @@ impl Semantics<'_> {
             let mut threads = false;
             for site in sites.get(&e).into_iter().flatten() {
                 let amount = self.amount(site, env);
+                let unslept =
+                    site.kind == SiteKind::Sleep && amount.as_ref().is_some_and(|a| self.unslept(m, site.expr, a.value));
                 threads |= site.kind == SiteKind::Thread;
                 out.push(Use {
                     site: Rc::clone(site),
@@ -365,6 +385,7 @@ impl Semantics<'_> {
                     threads: scale.threads,
                     iterations: scale.iterations,
                     poll: scale.poll,
+                    unslept,
                 });
             }
             match &m.expr(e).kind {
@@ -487,6 +508,37 @@ impl Semantics<'_> {
             }
         }
         Env::default().with(values)
+    }
+
+    /// Whether the threads that a site starts are over before the block they are started in is left: a block repeated by a
+    /// loop then has one after the other, not all at once.
+    #[must_use]
+    pub fn ends_in(&self, c: &Counter, m: &Arc<Module>, site: &Site, block: Span) -> bool {
+        if !Arc::ptr_eq(&site.module, m) || !block.contains(m.expr(site.expr).span) {
+            return false;
+        }
+        match site.kind {
+            // `with ThreadPoolExecutor(…)` waits for its workers.
+            SiteKind::Pool => matches!(&m.stmt(m.expr(site.expr).stmt).kind,
+                StmtKind::With { items, .. } if items.iter().any(|(e, _)| *e == site.expr)),
+            // `with server:`, where leaving stops it.
+            SiteKind::Thread
+                if m.ast.stmts.iter().any(|s| {
+                    matches!(&s.kind, StmtKind::With { items, .. } if block.contains(s.span) && items.iter().any(|(e, _)| {
+                        matches!(m.expr(*e).kind, ExprKind::Name(_))
+                            && matches!(self.type_of(m, *e), Type::Instance(ref class) if self.is_thread_class(class))
+                    }))
+                }) =>
+            {
+                true
+            }
+            SiteKind::Thread => self
+                .sites(c, m)
+                .values()
+                .flatten()
+                .any(|s| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span)),
+            _ => false,
+        }
     }
 
     /// Whether a class of the project, or a library's, is a thread or process.

@@ -10,6 +10,7 @@
 
 mod kind;
 mod literal;
+mod shape;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,11 +18,12 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use tree_sitter::{Node, Parser, Tree, TreeCursor};
 
-use self::kind::Kind;
+use self::kind::{Kind, augmented_operator, is_statement, is_token, nests, splats_the_whole, takes_block};
 use self::literal::Literal;
+use self::shape::{Item, Value, all_exprs, arguments, block, expression, exprs, exprs_of, has, named, statements};
 use super::ast::{
-    Alias, Arg, ArgKind, Ast, BinaryOp, Case, Class, Clause, CompareOp, ComprehensionKind, Expr, ExprId, ExprKind, Function,
-    Handler, Param, ParamKind, Stmt, StmtId, StmtKind, Symbol,
+    Alias, Arg, ArgKind, Ast, Case, Class, Expr, ExprId, ExprKind, Function, Handler, Param, ParamKind, Stmt, StmtId, StmtKind,
+    Symbol,
 };
 use crate::source::Span;
 
@@ -51,10 +53,15 @@ pub fn lower(tree: &Tree, text: &str) -> Ast {
     let root = tree.root_node();
     let mut lowering = Lowering::new(text, root.has_error());
     lowering.walk(root);
-    lowering.ast
+    let mut ast = lowering.ast;
+    // Something is missing where nothing was looked for, as between lines that end in a lone CR.
+    if root.has_error() && ast.errors.is_empty() {
+        ast.errors.push(Span::at(0));
+    }
+    ast
 }
 
-/// Identifiers are short and come from the file itself: FxHash's multiply-and-rotate, as rustc uses, beats the
+/// Identifiers are short and come from the file itself: `FxHash`'s multiply-and-rotate, as rustc uses, beats the
 /// standard hasher threefold here and needs no protection against chosen keys.
 #[derive(Default)]
 struct FxHasher(u64);
@@ -109,39 +116,6 @@ struct Frame {
 
 /// In a module's frame.
 const NO_STMT: StmtId = StmtId(u32::MAX);
-
-/// A node, or part of one, that has been lowered.
-#[derive(Debug, Clone, Copy)]
-struct Item {
-    kind: Kind,
-    span: Span,
-    value: Value,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Value {
-    /// Only its kind and span matter.
-    Token,
-    /// The head of a group (block, arguments, dotted name); that many items after it belong to it.
-    Head(usize),
-    Name(Symbol),
-    Expr(ExprId),
-    /// An expression where the grammar has no place for one: in an ERROR.
-    Stray(ExprId),
-    Stmt(StmtId),
-    Keyword(Symbol, ExprId),
-    Star(ExprId),
-    DoubleStar(ExprId),
-    Pair(ExprId, ExprId),
-    For {
-        target: ExprId,
-        iter: ExprId,
-        is_async: bool,
-    },
-    If(ExprId),
-    /// A context manager and its target.
-    As(ExprId, Option<ExprId>),
-}
 
 /// The machine: see the module's documentation.
 struct Lowering<'t> {
@@ -237,10 +211,6 @@ impl<'t> Lowering<'t> {
         if root.is_error() {
             self.ast.stmts[stmt.0 as usize].kind = StmtKind::Other(all_exprs(&self.items));
         }
-        // A token without a node that is seen is missing, as between lines that end in a lone CR.
-        if self.has_error && self.ast.errors.is_empty() {
-            self.ast.errors.push(Span::at(0));
-        }
         self.ast.body.extend(statements(&self.items));
     }
 
@@ -265,8 +235,8 @@ impl<'t> Lowering<'t> {
             Kind::Comment => {
                 // To the grammar, the CR of a CRLF is the comment's.
                 let span = span_of(node);
-                let cr = self.text[span.range()].ends_with('\r');
-                self.ast.comments.push(Span::new(span.start, span.end - u32::from(cr)));
+                let own = self.slice(span).trim_end_matches('\r').len();
+                self.ast.comments.push(Span::new(span.start, span.start + u32::try_from(own).unwrap_or_default()));
                 false
             }
             Kind::Identifier => {
@@ -406,7 +376,7 @@ impl<'t> Lowering<'t> {
         let misplaced = match kind {
             Kind::Function | Kind::Class => !parent.holds_statements && parent.kind != Kind::Decorated,
             _ if is_statement(kind) => !parent.holds_statements,
-            Kind::Block => !takes_block(parent.kind) && !(parent.kind == Kind::Error && parent.holds_statements),
+            Kind::Block => !(takes_block(parent.kind) || (parent.kind == Kind::Error && parent.holds_statements)),
             Kind::ElifClause => parent.kind != Kind::If,
             Kind::ElseClause => !matches!(parent.kind, Kind::If | Kind::For | Kind::While | Kind::Try),
             Kind::ExceptClause | Kind::FinallyClause => parent.kind != Kind::Try,
@@ -639,6 +609,10 @@ impl<'t> Lowering<'t> {
                 }
                 _ => self.other(frame),
             },
+            // `f"{x:=5}"` is `x` in a width of five: an assignment needs parentheses there.
+            Kind::NamedExpression if parent == Kind::Interpolation => {
+                self.items.truncate(frame.first + 1);
+            }
             Kind::Pair => {
                 let mut parts = exprs(&self.items[frame.first..]);
                 match (parts.next(), parts.next()) {
@@ -672,7 +646,7 @@ impl<'t> Lowering<'t> {
             }
             Kind::Lambda => {
                 let params = self.params.split_off(frame.mark);
-                match exprs(&self.items[frame.first..]).last() {
+                match exprs(&self.items[frame.first..]).next_back() {
                     Some(body) => self.finish(frame, ExprKind::Lambda { params, body }),
                     None => self.other(frame),
                 }
@@ -759,16 +733,13 @@ impl<'t> Lowering<'t> {
     /// Names bound by `case` patterns: bare names, `as` targets, and `*rest`. A dotted name is a value, the name
     /// before parentheses a class.
     fn leave_pattern(&mut self, frame: Frame, parent: Kind) {
-        let names = self.items[frame.first..].iter().filter_map(|item| match item.value {
+        let mut names = self.items[frame.first..].iter().filter_map(|item| match item.value {
             Value::Name(name) => Some(name),
             _ => None,
         });
         let captured = match frame.kind {
-            Kind::DottedName if parent != Kind::ClassPattern => {
-                let mut names = names;
-                names.next().filter(|_| names.next().is_none())
-            }
-            Kind::AsPattern | Kind::SplatPattern => names.last(),
+            Kind::DottedName if parent != Kind::ClassPattern => names.next().filter(|_| names.next().is_none()),
+            Kind::AsPattern | Kind::SplatPattern => names.next_back(),
             _ => None,
         };
         if let Some(name) = captured.filter(|&name| self.ast.name(name) != "_") {
@@ -1165,7 +1136,7 @@ impl<'t> Lowering<'t> {
         let items = &self.items[from..];
         let mut spans = items.iter().filter(|item| matches!(item.value, Value::Expr(_))).map(|item| item.span);
         let first = spans.next().unwrap_or(Span::at(frame.span.end));
-        let end = spans.last().unwrap_or(first).end.max(frame.comma);
+        let end = spans.next_back().unwrap_or(first).end.max(frame.comma);
         // What an ERROR after the last element holds has been made before.
         let end = self.ast.exprs.last().map_or(end, |expr| expr.span.end.max(end));
         let elements = exprs(items).collect();
@@ -1252,356 +1223,6 @@ impl<'t> Lowering<'t> {
 fn span_of(node: Node<'_>) -> Span {
     let offset = |byte: usize| u32::try_from(byte).unwrap_or(u32::MAX);
     Span::new(offset(node.start_byte()), offset(node.end_byte()))
-}
-
-/// Nodes that become a statement.
-fn is_statement(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::FutureImport
-            | Kind::Import
-            | Kind::ImportFrom
-            | Kind::Print
-            | Kind::Assert
-            | Kind::ExpressionStatement
-            | Kind::Return
-            | Kind::Delete
-            | Kind::Raise
-            | Kind::Pass
-            | Kind::Break
-            | Kind::Continue
-            | Kind::Global
-            | Kind::Nonlocal
-            | Kind::Exec
-            | Kind::TypeAlias
-            | Kind::If
-            | Kind::For
-            | Kind::While
-            | Kind::Try
-            | Kind::With
-            | Kind::Function
-            | Kind::Class
-            | Kind::Decorated
-            | Kind::Match
-    )
-}
-
-/// Nodes a block belongs to.
-fn takes_block(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::If
-            | Kind::ElifClause
-            | Kind::ElseClause
-            | Kind::For
-            | Kind::While
-            | Kind::Try
-            | Kind::ExceptClause
-            | Kind::FinallyClause
-            | Kind::With
-            | Kind::Function
-            | Kind::Class
-            | Kind::Match
-            | Kind::CaseClause
-    )
-}
-
-/// Nodes that tree-sitter puts around a `*x` that starts them, where the `*` is around all of them.
-fn splats_the_whole(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Attribute | Kind::Subscript | Kind::Call | Kind::BinaryOperator | Kind::Comparison | Kind::BooleanOperator
-    )
-}
-
-/// Tokens that are kept as items.
-fn is_token(kind: Kind) -> bool {
-    matches!(kind, Kind::Async | Kind::As | Kind::In | Kind::From | Kind::ImportKeyword | Kind::And | Kind::Or | Kind::Tilde)
-        || binary_operator(kind).is_some()
-        || augmented_operator(kind).is_some()
-        || compare_operator(kind).is_some()
-}
-
-/// Nodes that become an expression or a statement, and so count towards [`MAX_DEPTH`]. The others add nothing to
-/// the tree's depth, however deep they are (parentheses).
-fn nests(kind: Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::Block
-            | Kind::ElseClause
-            | Kind::ExceptClause
-            | Kind::FinallyClause
-            | Kind::CaseClause
-            | Kind::CasePattern
-            | Kind::WithClause
-            | Kind::WithItem
-            | Kind::Decorator
-            | Kind::Parameters
-            | Kind::LambdaParameters
-            | Kind::TypedParameter
-            | Kind::DefaultParameter
-            | Kind::TypedDefaultParameter
-            | Kind::RelativeImport
-            | Kind::AliasedImport
-            | Kind::DottedName
-            | Kind::Assignment
-            | Kind::AugmentedAssignment
-            | Kind::Chevron
-            | Kind::Type
-            | Kind::AsPatternTarget
-            | Kind::Interpolation
-            | Kind::FormatSpecifier
-            | Kind::FormatExpression
-            | Kind::ArgumentList
-            | Kind::KeywordArgument
-            | Kind::Pair
-            | Kind::ForInClause
-            | Kind::IfClause
-            | Kind::Parenthesized
-            | Kind::ParenthesizedSplat
-    )
-}
-
-/// What an expression is, from its parts; `None` where they do not fit.
-fn expression(text: &str, frame: Frame, items: &[Item]) -> Option<ExprKind> {
-    let mut parts = exprs(items);
-    let mut part = || parts.next();
-    Some(match frame.kind {
-        Kind::Attribute | Kind::MemberType => match *items {
-            [Item { value: Value::Expr(value), .. }, .., Item { value: Value::Name(attr), span: attr_span, .. }] => {
-                ExprKind::Attribute { value, attr, attr_span }
-            }
-            _ => return None,
-        },
-        Kind::Call => {
-            let func = part()?;
-            match items.last()? {
-                // `f(x for x in y)`: the generator has the call's parentheses.
-                &Item { kind: Kind::GeneratorExpression, span, value: Value::Expr(value) }
-                    if value != func && !has(items, Kind::ArgumentList) =>
-                {
-                    ExprKind::Call { func, args: vec![Arg { kind: ArgKind::Positional, value, span }], args_span: span }
-                }
-                _ => {
-                    let args_span = items.iter().find(|item| item.kind == Kind::ArgumentList)?.span;
-                    ExprKind::Call { func, args: arguments(items), args_span }
-                }
-            }
-        }
-        Kind::List | Kind::ListPattern => ExprKind::List(parts.collect()),
-        Kind::Tuple | Kind::TuplePattern | Kind::PatternList | Kind::ExpressionList => ExprKind::Tuple(parts.collect()),
-        Kind::Set => ExprKind::Set(parts.collect()),
-        Kind::Dictionary => ExprKind::Dict(
-            items
-                .iter()
-                .filter_map(|item| match item.value {
-                    Value::Pair(key, value) => Some((Some(key), value)),
-                    Value::DoubleStar(value) => Some((None, value)),
-                    _ => None,
-                })
-                .collect(),
-        ),
-        Kind::ListComprehension | Kind::SetComprehension | Kind::DictionaryComprehension | Kind::GeneratorExpression => {
-            comprehension(frame.kind, items)?
-        }
-        Kind::BinaryOperator => {
-            ExprKind::Binary { op: items.iter().find_map(|i| binary_operator(i.kind))?, left: part()?, right: part()? }
-        }
-        Kind::UnionType => ExprKind::Binary { op: BinaryOp::BitOr, left: part()?, right: part()? },
-        Kind::UnaryOperator => {
-            let op = items.iter().find_map(|item| match item.kind {
-                Kind::Plus => Some('+'),
-                Kind::Minus => Some('-'),
-                Kind::Tilde => Some('~'),
-                _ => None,
-            })?;
-            ExprKind::Unary { op, operand: part()? }
-        }
-        Kind::NotOperator => ExprKind::Not(part()?),
-        Kind::BooleanOperator => ExprKind::Bool2 { and: has(items, Kind::And), left: part()?, right: part()? },
-        Kind::Comparison => {
-            let first = part()?;
-            let mut op = None;
-            let mut rest = Vec::with_capacity(items.len() / 2);
-            for item in items {
-                match (compare_operator(item.kind), item.value) {
-                    (Some(found), Value::Token) => op = Some(found),
-                    (_, Value::Expr(id)) if id != first => rest.push((op.take()?, id)),
-                    _ => {}
-                }
-            }
-            ExprKind::Compare { first, rest }
-        }
-        Kind::Slice => ExprKind::Slice(parts.collect()),
-        Kind::Conditional => {
-            let (then, condition, otherwise) = (part()?, part()?, part()?);
-            ExprKind::IfElse { test: condition, then, otherwise }
-        }
-        Kind::Await => ExprKind::Await(part()?),
-        Kind::Yield => ExprKind::Yield { value: part(), from: has(items, Kind::From) },
-        Kind::NamedExpression => ExprKind::Walrus { target: part()?, value: part()? },
-        // `**P` of a type parameter is no expression; `*Ts` of an annotation is.
-        Kind::SplatType if text.as_bytes().get(frame.span.start as usize + 1) != Some(&b'*') => ExprKind::Starred(part()?),
-        _ => return None,
-    })
-}
-
-fn comprehension(kind: Kind, items: &[Item]) -> Option<ExprKind> {
-    let (element, value) = items.iter().find_map(|item| match item.value {
-        Value::Expr(id) => Some((id, None)),
-        Value::Pair(key, value) => Some((key, Some(value))),
-        _ => None,
-    })?;
-    let clauses = items.iter().filter_map(|item| match item.value {
-        Value::For { target, iter, is_async } => Some(Clause::For { target, iter, is_async }),
-        Value::If(test) => Some(Clause::If(test)),
-        _ => None,
-    });
-    let kind = match kind {
-        Kind::ListComprehension => ComprehensionKind::List,
-        Kind::SetComprehension => ComprehensionKind::Set,
-        Kind::DictionaryComprehension => ComprehensionKind::Dict,
-        _ => ComprehensionKind::Generator,
-    };
-    Some(ExprKind::Comprehension { kind, element, value, clauses: clauses.collect() })
-}
-
-/// The arguments in the argument list among some items.
-fn arguments(items: &[Item]) -> Vec<Arg> {
-    let arg = |item: &Item| {
-        let (kind, value) = match item.value {
-            Value::Expr(value) => (ArgKind::Positional, value),
-            Value::Keyword(name, value) => (ArgKind::Keyword(name), value),
-            Value::Star(value) => (ArgKind::Star, value),
-            Value::DoubleStar(value) => (ArgKind::DoubleStar, value),
-            _ => return None,
-        };
-        Some(Arg { kind, value, span: item.span })
-    };
-    held(items, Kind::ArgumentList).iter().filter_map(arg).collect()
-}
-
-/// The statements in the block of some kind among some items.
-fn block(items: &[Item], kind: Kind) -> Vec<StmtId> {
-    statements(held(items, kind)).collect()
-}
-
-/// What the first head of some kind holds.
-fn held(items: &[Item], kind: Kind) -> &[Item] {
-    let mut rest = items;
-    while let [item, after @ ..] = rest {
-        rest = after;
-        if let Value::Head(n) = item.value {
-            let (held, after) = rest.split_at(n.min(rest.len()));
-            if item.kind == kind {
-                return held;
-            }
-            rest = after;
-        }
-    }
-    &[]
-}
-
-fn statements(items: &[Item]) -> impl Iterator<Item = StmtId> {
-    items.iter().filter_map(|item| if let Value::Stmt(id) = item.value { Some(id) } else { None })
-}
-
-/// The first name among some items, and where it is.
-fn named(items: &[Item]) -> Option<(Symbol, Span)> {
-    items.iter().find_map(|item| if let Value::Name(name) = item.value { Some((name, item.span)) } else { None })
-}
-
-/// The expressions among some items, those of arguments, clauses and ERRORs not included.
-fn exprs(items: &[Item]) -> Exprs<'_> {
-    items.iter().filter_map(|item| if let Value::Expr(id) = item.value { Some(id) } else { None })
-}
-
-/// Named, so that the compiler sees that dropping it does nothing, and what it borrows is free after its last use.
-type Exprs<'a> = std::iter::FilterMap<std::slice::Iter<'a, Item>, fn(&Item) -> Option<ExprId>>;
-
-/// The expressions of a kind among some items.
-fn exprs_of(items: &[Item], kind: Kind) -> impl Iterator<Item = ExprId> {
-    items.iter().filter(move |item| item.kind == kind).filter_map(|item| match item.value {
-        Value::Expr(id) => Some(id),
-        _ => None,
-    })
-}
-
-/// Every expression among some items, whatever its part is.
-fn all_exprs(items: &[Item]) -> Vec<ExprId> {
-    let mut all = Vec::new();
-    for item in items {
-        match item.value {
-            Value::Token | Value::Head(_) | Value::Name(_) | Value::Stmt(_) => {}
-            Value::Expr(id)
-            | Value::Stray(id)
-            | Value::Keyword(_, id)
-            | Value::Star(id)
-            | Value::DoubleStar(id)
-            | Value::If(id)
-            | Value::As(id, None) => all.push(id),
-            Value::Pair(a, b) | Value::As(a, Some(b)) | Value::For { target: a, iter: b, .. } => all.extend([a, b]),
-        }
-    }
-    all
-}
-
-fn has(items: &[Item], kind: Kind) -> bool {
-    items.iter().any(|item| item.kind == kind)
-}
-
-fn binary_operator(kind: Kind) -> Option<BinaryOp> {
-    Some(match kind {
-        Kind::Plus => BinaryOp::Add,
-        Kind::Minus => BinaryOp::Sub,
-        Kind::Star => BinaryOp::Mul,
-        Kind::DoubleStar => BinaryOp::Pow,
-        Kind::Slash => BinaryOp::Div,
-        Kind::DoubleSlash => BinaryOp::FloorDiv,
-        Kind::Percent => BinaryOp::Mod,
-        Kind::At => BinaryOp::MatMul,
-        Kind::Pipe => BinaryOp::BitOr,
-        Kind::Ampersand => BinaryOp::BitAnd,
-        Kind::Caret => BinaryOp::BitXor,
-        Kind::ShiftLeft => BinaryOp::ShiftLeft,
-        Kind::ShiftRight => BinaryOp::ShiftRight,
-        _ => return None,
-    })
-}
-
-fn augmented_operator(kind: Kind) -> Option<BinaryOp> {
-    Some(match kind {
-        Kind::PlusAssign => BinaryOp::Add,
-        Kind::MinusAssign => BinaryOp::Sub,
-        Kind::StarAssign => BinaryOp::Mul,
-        Kind::DoubleStarAssign => BinaryOp::Pow,
-        Kind::SlashAssign => BinaryOp::Div,
-        Kind::DoubleSlashAssign => BinaryOp::FloorDiv,
-        Kind::PercentAssign => BinaryOp::Mod,
-        Kind::AtAssign => BinaryOp::MatMul,
-        Kind::PipeAssign => BinaryOp::BitOr,
-        Kind::AmpersandAssign => BinaryOp::BitAnd,
-        Kind::CaretAssign => BinaryOp::BitXor,
-        Kind::ShiftLeftAssign => BinaryOp::ShiftLeft,
-        Kind::ShiftRightAssign => BinaryOp::ShiftRight,
-        _ => return None,
-    })
-}
-
-fn compare_operator(kind: Kind) -> Option<CompareOp> {
-    Some(match kind {
-        Kind::Equal => CompareOp::Eq,
-        Kind::NotEqual | Kind::OldNotEqual => CompareOp::NotEq,
-        Kind::Less => CompareOp::Lt,
-        Kind::LessEqual => CompareOp::LtE,
-        Kind::Greater => CompareOp::Gt,
-        Kind::GreaterEqual => CompareOp::GtE,
-        Kind::Is => CompareOp::Is,
-        Kind::IsNot => CompareOp::IsNot,
-        Kind::In => CompareOp::In,
-        Kind::NotIn => CompareOp::NotIn,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

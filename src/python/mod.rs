@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod cost;
+pub mod ended;
 pub mod lower;
 pub mod project;
 pub mod scope;

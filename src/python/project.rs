@@ -11,7 +11,7 @@ use super::ast::{Arg, Ast, Expr, ExprId, ExprKind, Function, Stmt, StmtId, StmtK
 use super::lower;
 use super::scope::Scopes;
 use crate::discover::{Role, Suite};
-use crate::query::{Mask, Match, Queries, QueryError};
+use crate::query::{Match, Queries, QueryError};
 use crate::source::SourceFile;
 
 /// A parsed file.
@@ -78,8 +78,9 @@ impl Module {
     ///
     /// # Errors
     /// When a project's own query does not compile.
-    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries, mask: Mask) -> Result<Self, QueryError> {
+    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries) -> Result<Self, QueryError> {
         let file = Arc::new(source.path.clone());
+        let mask = queries.triggered(source.text());
         let (ast, matches) = match lower::parse(source.text()) {
             Some(tree) => {
                 let ast = lower::lower(&tree, source.text());
@@ -266,8 +267,6 @@ type Slot = Arc<OnceLock<Option<Arc<Module>>>>;
 pub struct Project {
     /// The compiled queries.
     pub queries: Queries,
-    /// Queries that every test file is matched against.
-    mask: Mask,
     /// Files as they would be after fixes of earlier rounds.
     overlay: HashMap<PathBuf, Arc<SourceFile>>,
     /// Files the walk found, with what they are.
@@ -284,7 +283,6 @@ impl Project {
     pub fn new(queries: Queries, roles: HashMap<PathBuf, Role>, suites: Vec<Arc<Suite>>) -> Self {
         Self {
             queries,
-            mask: Mask::NONE,
             overlay: HashMap::default(),
             roles,
             suites,
@@ -299,17 +297,6 @@ impl Project {
             self.overlay.insert(file.path.clone(), file);
         }
         self.modules.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// Sets the queries that modules are matched against: the union of what the run's files trigger.
-    pub fn set_mask(&mut self, mask: Mask) {
-        self.mask = mask;
-    }
-
-    /// The queries that modules are matched against.
-    #[must_use]
-    pub fn mask(&self) -> Mask {
-        self.mask
     }
 
     /// What a file is to its suite.
@@ -341,8 +328,7 @@ impl Project {
         };
         slot.get_or_init(|| {
             let source = self.source(path).ok()?;
-            let mask = self.queries.triggered(source.text()).union(self.mask);
-            Module::new(source, self.role(path), &self.queries, mask).ok().map(Arc::new)
+            Module::new(source, self.role(path), &self.queries).ok().map(Arc::new)
         })
         .clone()
     }

@@ -117,6 +117,8 @@ pub struct Semantics<'p> {
     pub suite: Arc<Suite>,
     types: RefCell<HashMap<(usize, ExprId), Type>>,
     busy: RefCell<Vec<(usize, ExprId)>>,
+    /// What classes of the product are known to reach outside; there is one list of calls to ask about.
+    pub(super) reached: RefCell<HashMap<(usize, StmtId), Option<&'static str>>>,
     /// Types of parameters by what is passed for them.
     parameters: RefCell<HashMap<(usize, StmtId, usize), Type>>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
@@ -143,6 +145,7 @@ impl<'p> Semantics<'p> {
             suite,
             types: RefCell::default(),
             busy: RefCell::default(),
+            reached: RefCell::default(),
             parameters: RefCell::default(),
             roots: RefCell::default(),
             importing: Cell::new(0),
@@ -830,7 +833,8 @@ impl<'p> Semantics<'p> {
                     _ => Type::Unknown,
                 },
                 "builtins.next" | "builtins.min" | "builtins.max" => first().map_or(Type::Unknown, |t| self.iterated(t)),
-                "copy.copy" | "copy.deepcopy" | "contextlib.closing" | "weakref.proxy" => first().unwrap_or(Type::Unknown),
+                // `Process = staticmethod(ctx.Process)`, `partial(Thread, daemon=True)`: calling it calls the first argument.
+                "builtins.staticmethod" | "functools.partial" | "copy.copy" | "copy.deepcopy" | "contextlib.closing" | "weakref.proxy" => first().unwrap_or(Type::Unknown),
                 "typing.cast" => args.first().map_or(Type::Unknown, |a| self.annotated(m, a.value)),
                 "threading.enumerate" => Type::list(Type::instance("threading.Thread")),
                 "multiprocessing.active_children" => Type::list(Type::instance("multiprocessing.Process")),

@@ -320,6 +320,43 @@ impl Semantics<'_> {
         out
     }
 
+    /// Why what a class or function of the product does lies outside of what numbers in the tests can say: the first of the named
+    /// calls that it, or what it calls in turn, makes.
+    #[must_use]
+    pub fn reaches(&self, def: Def, calls: &[(&str, &'static str)]) -> Option<&'static str> {
+        let key = (Arc::as_ptr(&def.module) as usize, def.stmt);
+        if let Some(known) = self.reached.borrow().get(&key) {
+            return *known;
+        }
+        let answer = self.reaches_anew(def, calls);
+        self.reached.borrow_mut().insert(key, answer);
+        answer
+    }
+
+    fn reaches_anew(&self, def: Def, calls: &[(&str, &'static str)]) -> Option<&'static str> {
+        let mut seen: Vec<Def> = vec![def];
+        let mut at = 0;
+        while at < seen.len() && at < 40 {
+            let def = seen[at].clone();
+            at += 1;
+            let m = &def.module;
+            let body = m.stmt(def.stmt).span;
+            for expr in m.ast.exprs.iter().filter(|e| body.contains(e.span)) {
+                let ExprKind::Call { func, .. } = expr.kind else { continue };
+                match self.type_of(m, func) {
+                    Type::External(name) => {
+                        if let Some((_, why)) = calls.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+                            return Some(why);
+                        }
+                    }
+                    Type::Class(d) | Type::Function(d) if d.module.role == Role::Product && !seen.contains(&d) => seen.push(d),
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
     /// Names of all fixtures a test asks for, found or not: parameters and `usefixtures`.
     #[must_use]
     pub fn asked_fixtures(&self, test: &Test) -> Vec<String> {

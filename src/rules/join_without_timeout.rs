@@ -31,8 +31,9 @@ use crate::discover::Role;
 use crate::edit::{Applicability, Edit, Fix};
 use crate::plan::number::write_seconds;
 use crate::python::ast::{ArgKind, Clause, ExprId, ExprKind, StmtId, StmtKind};
-use crate::python::cost::{Site, cost};
+use crate::python::cost::Site;
 use crate::python::project::Module;
+use crate::python::ended::outermost;
 use crate::python::semantics::{ClassRef, Def, Type};
 use crate::python::value::Env;
 use crate::query::SiteKind;
@@ -105,7 +106,8 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
     }
     let workers = workers(cx, site);
     let default = cx.settings.fix.join_timeout;
-    let timeout = match workers {
+    let named = if workers.is_none() { named_duration(cx, m, m.expr(site.expr).stmt) } else { None };
+    let timeout = match workers.or(named) {
         Some(longest) if longest * 2.0 > default && longest < crate::plan::durations::FOREVER => (longest * 4.0).ceil(),
         _ => default,
     };
@@ -292,7 +294,59 @@ fn workers(cx: &Context<'_>, site: &Site) -> Option<f64> {
         if uses.iter().any(|u| u.site.kind == SiteKind::Sleep && u.amount.is_none() && u.times > 0.0) {
             return None;
         }
-        longest = longest.max(before + cost(&uses).sleep_s + cx.sem.known_waits(&def));
+        // What something else is to end counts as well: the join may come first.
+        let slept: f64 = uses
+            .iter()
+            .filter(|u| u.site.kind == SiteKind::Sleep)
+            .map(|u| u.amount.as_ref().map_or(0.0, |a| a.mean.max(0.0) * u.times))
+            .sum();
+        longest = longest.max(before + slept + cx.sem.known_waits(&def));
+        if loops_until_told(m, m.stmt(def.stmt).span) {
+            return None;
+        }
     }
     Some(longest)
+}
+
+/// Whether a function in a region loops until something says that time is up: `while not watch.expired()`.
+fn loops_until_told(m: &Module, region: Span) -> bool {
+    m.ast.stmts.iter().any(|s| {
+        let StmtKind::While { test, .. } = s.kind else { return false };
+        let mut stack = vec![test];
+        let mut until = false;
+        while let Some(e) = stack.pop() {
+            if let ExprKind::Call { func, .. } = m.expr(e).kind {
+                let name = match m.expr(func).kind {
+                    ExprKind::Attribute { attr, .. } | ExprKind::Name(attr) => m.name(attr),
+                    _ => "",
+                };
+                // What another thread sets or fills; the loop follows at once.
+                until |= !matches!(name, "is_set" | "isSet" | "empty" | "qsize" | "len" | "is_alive" | "wait" | "locked");
+            }
+            m.expr(e).kind.children(&mut |c| stack.push(c));
+        }
+        until && region.contains(s.span)
+    })
+}
+
+/// The longest duration that the test around a join names, where a worker in it loops until time is up.
+fn named_duration(cx: &Context<'_>, m: &Arc<Module>, stmt: StmtId) -> Option<f64> {
+    let region = m.stmt(outermost(m, stmt)?).span;
+    if !loops_until_told(m, region) {
+        return None;
+    }
+    let mut longest: Option<f64> = None;
+    for expr in m.ast.exprs.iter().filter(|e| region.contains(e.span)) {
+        let ExprKind::Call { args, .. } = &expr.kind else { continue };
+        for arg in args {
+            if let ArgKind::Keyword(k) = arg.kind
+                && let Some(unit) = crate::plan::durations::duration_name(m.name(k))
+                && let Some(c) = cx.sem.constant(m, arg.value, &Env::default())
+                && c.value * unit < crate::plan::durations::FOREVER
+            {
+                longest = Some(longest.unwrap_or(0.0).max(c.value * unit));
+            }
+        }
+    }
+    longest
 }

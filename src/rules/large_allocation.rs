@@ -27,6 +27,7 @@ use super::{Code, Rule};
 use crate::edit::{Applicability, Fix};
 use crate::finding::Cost;
 use crate::plan::counts::Dimension;
+use crate::python::ast::ExprKind;
 use crate::query::SiteKind;
 
 pub(super) static RULE: Rule = Rule {
@@ -52,7 +53,13 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         finding.cost = Cost { bytes: amount.count(), ..Cost::default() };
         let factor = amount.terms.first().map_or(1.0, |t| t.factor);
         let target = (budget as f64 / factor.max(1.0)).floor() as u64;
-        match cx.smaller(site, &amount, target.max(2), Dimension::Size) {
+        // `"x" * SIZE * 4`: which of the numbers is the one to change is the author's to say.
+        if site.unit.is_some_and(|u| matches!(m.expr(u).kind, ExprKind::Binary { .. })) {
+            finding.declined = Some("the size is a product of several numbers".to_owned());
+            out.push(Draft { finding, durations: Vec::new() });
+            continue;
+        }
+        match cx.smaller(site, &amount, round(target).max(2), Dimension::Size) {
             Ok(plan) => {
                 let fix = Fix::new(
                     Applicability::Unsafe,
@@ -66,6 +73,12 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         out.push(Draft { finding, durations: Vec::new() });
     }
+}
+
+/// A target as people write it: two digits, then zeros.
+fn round(n: u64) -> u64 {
+    let unit = 10_u64.pow(n.max(1).ilog10().saturating_sub(1));
+    n / unit * unit
 }
 
 /// A number of bytes as people write it (1 KB = 1000 bytes, as in the post-mortem).

@@ -31,13 +31,12 @@
 //! something outside of the test decides how long a wait takes (a child process, a network peer, file times, an alarm), where a
 //! number is the product's own, and where two numbers are so close that a smaller gap would be luck.
 //!
-//! Sleeps in tests that use a fixture named `fast_time`, or are marked `slow`, are not reported, nor those of a minute or more
-//! that something else ends.
+//! Sleeps in tests that use a fixture named `fast_time`, or are marked `slow`, are not reported, nor those that
+//! something else ends: a timeout, a cancelled task, a killed process; nor those of a mocked clock.
 
 use super::context::{Context, Draft};
 use super::{Code, Rule};
 use crate::finding::Cost;
-use crate::plan::durations::FOREVER;
 use crate::python::cost::Site;
 use crate::query::SiteKind;
 
@@ -53,7 +52,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let budget = cx.settings.budgets.sleep_per_test;
     for site in cx.of_kind(SiteKind::Sleep) {
         let Some((worst, amount)) = cx.worst(site) else { continue };
-        if amount.value <= budget || exempt(cx, site) || ended_by_something_else(site, amount.value) {
+        if amount.value <= budget || exempt(cx, site) || unslept(cx, site, amount.value) {
             continue;
         }
         let m = &site.module;
@@ -85,28 +84,9 @@ pub(super) fn exempt(cx: &Context<'_>, site: &Site) -> bool {
     tests.peek().is_some() && tests.all(|(t, _)| t.fast_time || t.slow)
 }
 
-/// A sleep of a minute or more beside something that ends waits: it is never slept through (HAZARDS row 34).
-pub(super) fn ended_by_something_else(site: &Site, seconds: f64) -> bool {
-    const ENDERS: &[&str] = &[
-        "terminate",
-        "kill",
-        "cancel",
-        "stop",
-        "timeout",
-        "Timeout",
-        "raises",
-        "move_on",
-        "fail_after",
-        "abort",
-        "interrupt",
-        "close",
-        "daemon",
-    ];
-    if seconds < FOREVER {
-        return false;
-    }
-    let text = site.module.source.text();
-    seconds >= 1000.0 || ENDERS.iter().any(|w| text.contains(w))
+/// Whether nobody sleeps that long at a site: something ends it, or the clock is mocked (HAZARDS row 34).
+pub(super) fn unslept(cx: &Context<'_>, site: &Site, seconds: f64) -> bool {
+    cx.sem.unslept(&site.module, site.expr, seconds)
 }
 
 /// Seconds as people write them.

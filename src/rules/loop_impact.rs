@@ -20,7 +20,7 @@
 //! it gets, the iterations, then the threads. *Unsafe*, as those fixes are.
 
 use super::context::{Context, Draft};
-use super::long_sleep::{ended_by_something_else, exempt, seconds};
+use super::long_sleep::{exempt, seconds, unslept};
 use super::{Code, Rule};
 use crate::edit::{Applicability, Fix};
 use crate::finding::Cost;
@@ -47,7 +47,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             .max_by(|a, b| a.1.seconds().total_cmp(&b.1.seconds()));
         let Some((test, used)) = worst else { continue };
         let Some(amount) = &used.amount else { continue };
-        if exempt(cx, site) || ended_by_something_else(site, amount.value) {
+        if exempt(cx, site) || unslept(cx, site, amount.value) {
             continue;
         }
         let m = &site.module;

@@ -22,7 +22,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::context::{Context, Draft};
-use super::long_sleep::{ended_by_something_else, exempt, seconds};
+use super::long_sleep::{exempt, seconds, unslept};
 use super::{Code, Rule};
 use crate::finding::Cost;
 use crate::python::cost::Site;
@@ -50,7 +50,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let mut told: HashSet<*const Site> = HashSet::new();
     for site in &sites {
         let Some((Some(_), amount)) = cx.worst(site) else { continue };
-        if long(site) || ended_by_something_else(site, amount.value) {
+        if long(site) || unslept(cx, site, amount.value) {
             continue;
         }
         let worst = cx
@@ -109,9 +109,5 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
 
 /// Seconds one run of a test is charged: sleeps that something else ends are not slept.
 fn total(t: &crate::python::cost::TestFacts) -> f64 {
-    t.uses
-        .iter()
-        .filter(|u| u.amount.as_ref().is_none_or(|a| !ended_by_something_else(&u.site, a.value)))
-        .map(crate::python::cost::Use::seconds)
-        .sum()
+    t.uses.iter().map(crate::python::cost::Use::seconds).sum()
 }

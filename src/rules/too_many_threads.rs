@@ -32,6 +32,7 @@ use super::{Code, Rule};
 use crate::edit::{Applicability, Fix};
 use crate::finding::Cost;
 use crate::plan::counts::Dimension;
+use crate::python::ast::{ExprId, StmtKind};
 use crate::python::cost::{Site, TestFacts, Use};
 use crate::python::value::{Constant, Env};
 use crate::query::SiteKind;
@@ -107,9 +108,7 @@ fn alone(cx: &Context<'_>, site: &Rc<Site>) -> Option<u64> {
 fn counted_by(cx: &Context<'_>, site: &Rc<Site>) -> Option<Constant> {
     match site.kind {
         SiteKind::Pool => cx.worst(site).map(|(_, a)| a),
-        _ => cx
-            .sem
-            .loops_around(&site.module, site.expr)
+        _ => loops(cx, site)
             .into_iter()
             .filter_map(|iter| {
                 let (n, editable) = cx.sem.length(&site.module, iter, &Env::default(), 0)?;
@@ -117,4 +116,20 @@ fn counted_by(cx: &Context<'_>, site: &Rc<Site>) -> Option<Constant> {
             })
             .max_by(|a, b| a.value.total_cmp(&b.value)),
     }
+}
+
+/// The loops that decide how many threads run at once: not one that waits for its threads in each round, nor one around a
+/// comprehension, which builds a new list of them each time.
+fn loops(cx: &Context<'_>, site: &Rc<Site>) -> Vec<ExprId> {
+    let m = &site.module;
+    let all = cx.sem.loops_around(m, site.expr);
+    let statement = |iter: ExprId| match &m.stmt(m.expr(iter).stmt).kind {
+        StmtKind::For { iter: own, .. } if *own == iter => Some(m.stmt(m.expr(iter).stmt).span),
+        _ => None,
+    };
+    let comprehension: Vec<ExprId> = all.iter().copied().filter(|&i| statement(i).is_none()).collect();
+    if !comprehension.is_empty() {
+        return comprehension;
+    }
+    all.into_iter().filter(|&i| statement(i).is_none_or(|block| !cx.sem.ends_in(cx.counter, m, site, block))).collect()
 }

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::python::ast::{BinaryOp, CompareOp};
+
 /// Declares [`Kind`] and its lookup by the grammar's name; `true` for named nodes, `false` for tokens.
 macro_rules! kinds {
     ($($variant:ident = $name:literal $named:literal,)*) => {
@@ -209,6 +211,168 @@ pub(super) fn table() -> &'static [Kind] {
         let language = tree_sitter::Language::new(tree_sitter_python::LANGUAGE);
         let count = u16::try_from(language.node_kind_count()).unwrap_or(u16::MAX);
         (0..count).map(|id| of_name(language.node_kind_for_id(id).unwrap_or_default(), language.node_kind_is_named(id))).collect()
+    })
+}
+
+/// Nodes that become a statement.
+pub(super) fn is_statement(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::FutureImport
+            | Kind::Import
+            | Kind::ImportFrom
+            | Kind::Print
+            | Kind::Assert
+            | Kind::ExpressionStatement
+            | Kind::Return
+            | Kind::Delete
+            | Kind::Raise
+            | Kind::Pass
+            | Kind::Break
+            | Kind::Continue
+            | Kind::Global
+            | Kind::Nonlocal
+            | Kind::Exec
+            | Kind::TypeAlias
+            | Kind::If
+            | Kind::For
+            | Kind::While
+            | Kind::Try
+            | Kind::With
+            | Kind::Function
+            | Kind::Class
+            | Kind::Decorated
+            | Kind::Match
+    )
+}
+
+/// Nodes a block belongs to.
+pub(super) fn takes_block(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::If
+            | Kind::ElifClause
+            | Kind::ElseClause
+            | Kind::For
+            | Kind::While
+            | Kind::Try
+            | Kind::ExceptClause
+            | Kind::FinallyClause
+            | Kind::With
+            | Kind::Function
+            | Kind::Class
+            | Kind::Match
+            | Kind::CaseClause
+    )
+}
+
+/// Nodes that tree-sitter puts around a `*x` that starts them, where the `*` is around all of them.
+pub(super) fn splats_the_whole(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Attribute | Kind::Subscript | Kind::Call | Kind::BinaryOperator | Kind::Comparison | Kind::BooleanOperator
+    )
+}
+
+/// Tokens that are kept as items.
+pub(super) fn is_token(kind: Kind) -> bool {
+    matches!(kind, Kind::Async | Kind::As | Kind::In | Kind::From | Kind::ImportKeyword | Kind::And | Kind::Or | Kind::Tilde)
+        || binary_operator(kind).is_some()
+        || augmented_operator(kind).is_some()
+        || compare_operator(kind).is_some()
+}
+
+/// Nodes that become an expression or a statement, and so count towards [`MAX_DEPTH`]. The others add nothing to
+/// the tree's depth, however deep they are (parentheses).
+pub(super) fn nests(kind: Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::Block
+            | Kind::ElseClause
+            | Kind::ExceptClause
+            | Kind::FinallyClause
+            | Kind::CaseClause
+            | Kind::CasePattern
+            | Kind::WithClause
+            | Kind::WithItem
+            | Kind::Decorator
+            | Kind::Parameters
+            | Kind::LambdaParameters
+            | Kind::TypedParameter
+            | Kind::DefaultParameter
+            | Kind::TypedDefaultParameter
+            | Kind::RelativeImport
+            | Kind::AliasedImport
+            | Kind::DottedName
+            | Kind::Assignment
+            | Kind::AugmentedAssignment
+            | Kind::Chevron
+            | Kind::Type
+            | Kind::AsPatternTarget
+            | Kind::Interpolation
+            | Kind::FormatSpecifier
+            | Kind::FormatExpression
+            | Kind::ArgumentList
+            | Kind::KeywordArgument
+            | Kind::Pair
+            | Kind::ForInClause
+            | Kind::IfClause
+            | Kind::Parenthesized
+            | Kind::ParenthesizedSplat
+    )
+}
+
+pub(super) fn binary_operator(kind: Kind) -> Option<BinaryOp> {
+    Some(match kind {
+        Kind::Plus => BinaryOp::Add,
+        Kind::Minus => BinaryOp::Sub,
+        Kind::Star => BinaryOp::Mul,
+        Kind::DoubleStar => BinaryOp::Pow,
+        Kind::Slash => BinaryOp::Div,
+        Kind::DoubleSlash => BinaryOp::FloorDiv,
+        Kind::Percent => BinaryOp::Mod,
+        Kind::At => BinaryOp::MatMul,
+        Kind::Pipe => BinaryOp::BitOr,
+        Kind::Ampersand => BinaryOp::BitAnd,
+        Kind::Caret => BinaryOp::BitXor,
+        Kind::ShiftLeft => BinaryOp::ShiftLeft,
+        Kind::ShiftRight => BinaryOp::ShiftRight,
+        _ => return None,
+    })
+}
+
+pub(super) fn augmented_operator(kind: Kind) -> Option<BinaryOp> {
+    Some(match kind {
+        Kind::PlusAssign => BinaryOp::Add,
+        Kind::MinusAssign => BinaryOp::Sub,
+        Kind::StarAssign => BinaryOp::Mul,
+        Kind::DoubleStarAssign => BinaryOp::Pow,
+        Kind::SlashAssign => BinaryOp::Div,
+        Kind::DoubleSlashAssign => BinaryOp::FloorDiv,
+        Kind::PercentAssign => BinaryOp::Mod,
+        Kind::AtAssign => BinaryOp::MatMul,
+        Kind::PipeAssign => BinaryOp::BitOr,
+        Kind::AmpersandAssign => BinaryOp::BitAnd,
+        Kind::CaretAssign => BinaryOp::BitXor,
+        Kind::ShiftLeftAssign => BinaryOp::ShiftLeft,
+        Kind::ShiftRightAssign => BinaryOp::ShiftRight,
+        _ => return None,
+    })
+}
+
+pub(super) fn compare_operator(kind: Kind) -> Option<CompareOp> {
+    Some(match kind {
+        Kind::Equal => CompareOp::Eq,
+        Kind::NotEqual | Kind::OldNotEqual => CompareOp::NotEq,
+        Kind::Less => CompareOp::Lt,
+        Kind::LessEqual => CompareOp::LtE,
+        Kind::Greater => CompareOp::Gt,
+        Kind::GreaterEqual => CompareOp::GtE,
+        Kind::Is => CompareOp::Is,
+        Kind::IsNot => CompareOp::IsNot,
+        Kind::In => CompareOp::In,
+        Kind::NotIn => CompareOp::NotIn,
+        _ => return None,
     })
 }
 

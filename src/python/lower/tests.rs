@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::python::ast::Clause;
 
 fn ast(text: &str) -> Ast {
     lower(&parse(text).unwrap(), text)
@@ -105,7 +106,7 @@ impl Printer<'_> {
             ExprKind::Not(operand) => format!("<not {}>", e(operand)),
             ExprKind::Bool2 { and, left, right } => format!("<{} {} {}>", e(left), if *and { "and" } else { "or" }, e(right)),
             ExprKind::Compare { first, rest } => {
-                let rest: String = rest.iter().map(|(op, right)| format!(" {op:?} {}", e(right))).collect();
+                let rest = rest.iter().map(|(op, right)| format!(" {op:?} {}", e(right))).collect::<Vec<_>>().concat();
                 format!("<{}{rest}>", e(first))
             }
             ExprKind::Subscript { value, index } => format!("{}[{}]", e(value), e(index)),
@@ -140,13 +141,13 @@ impl Printer<'_> {
         let names = |names: &[Symbol]| names.iter().map(|&n| self.0.name(n)).collect::<Vec<_>>().join(", ");
         match &self.0.stmt(id).kind {
             StmtKind::Function(f) => {
-                let decorators: String = f.decorators.iter().map(|d| format!("@{} ", e(d))).collect();
+                let decorators = f.decorators.iter().map(|d| format!("@{} ", e(d))).collect::<Vec<_>>().concat();
                 let returns = f.returns.map(|r| format!(" -> {}", e(&r))).unwrap_or_default();
                 let (name, params) = (self.0.name(f.name), self.params(&f.params));
                 format!("{decorators}{}def {name}({params}){returns} {{{}}}", asynchronous(f.is_async), self.block(&f.body))
             }
             StmtKind::Class(c) => {
-                let decorators: String = c.decorators.iter().map(|d| format!("@{} ", e(d))).collect();
+                let decorators = c.decorators.iter().map(|d| format!("@{} ", e(d))).collect::<Vec<_>>().concat();
                 format!("{decorators}class {}({}) {{{}}}", self.0.name(c.name), self.args(&c.args), self.block(&c.body))
             }
             StmtKind::Assign { targets, annotation, value } => {
@@ -292,6 +293,7 @@ fn literals() {
         ("'a' f'{x}' 'b'", "f<x>"),
         ("f'{a, b}'", "f<(a, b,)>"),
         ("t'{x}'", "f<x>"),
+        ("f'{x:=5}{(y:=6)}'", "f<x, <y := 6>>"),
         ("f'{f\"{x}\"}'", "f<f<x>>"),
         ("'\\x41'", "<1>"),
     ]);
@@ -578,6 +580,23 @@ fn long_chains_take_linear_time() {
         assert!(start.elapsed().as_secs() < 5, "{}", &text[..20]);
         assert!(ast.body.len() == 1, "{}", &text[..20]);
     }
+}
+
+#[test]
+fn a_line_of_ten_megabytes_lowers() {
+    let line = format!("x = [{}]\n", "12345, ".repeat(10_000_000 / 7));
+    let lowered = ast(&line);
+    assert!(lowered.errors.is_empty() && lowered.exprs.len() > 1_400_000);
+    let line = format!("x = '{}'\n", "y".repeat(10_000_000));
+    assert!(matches!(ast(&line).exprs[1].kind, ExprKind::Str { len: Some(10_000_000), .. }));
+}
+
+#[test]
+fn newlines_of_every_kind_separate_statements() {
+    assert_eq!(show("a = 1\r\nif b:\r\n    c\r\n"), "a = 1; if b {c}");
+    assert_eq!(show("\u{c}a\n\u{c}\nb\n"), "a; b");
+    assert_eq!(show(""), "");
+    assert_eq!(show("# only\n"), "");
 }
 
 #[test]

@@ -1,0 +1,213 @@
+//! Sleeps that nobody sleeps: under a timeout, in a task that is cancelled, on a mocked clock, on another platform.
+//!
+//! `await asyncio.sleep(10)` in a test of cancellation costs nothing, and has to stay long: made short, the sleep would end before it is
+//! cancelled.
+
+use std::sync::Arc;
+
+use super::ast::{ArgKind, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
+use super::project::Module;
+use super::semantics::{Semantics, Type};
+use super::value::Env;
+use crate::source::Span;
+
+/// A sleep nobody would sit through is ended by something else (a kill, a cancel, a stop) and stays for ever (HAZARDS row 34).
+pub const FOREVER: f64 = 60.0;
+
+/// Shorter sleeps are slept even where something nearby cancels.
+const CANCELLED_S: f64 = 2.0;
+
+/// Shorter sleeps of a thread or process are slept even where something nearby kills.
+const KILLED_S: f64 = 5.0;
+
+/// A sleep under a timeout up to this is not worth mentioning.
+const SHORT_S: f64 = 0.5;
+
+/// What ends a coroutine's sleep from outside.
+const CANCELS: &[&str] = &[
+    "cancel",
+    "Cancel",
+    "wait_for(",
+    "timeout(",
+    "timeout_at(",
+    "Timeout(",
+    "move_on_",
+    "fail_after(",
+    "TimeoutError",
+    "TaskGroup(",
+];
+
+/// A clock that does not wait.
+const CLOCKS: &[&str] = &[
+    "autojump", "mock_clock", "MockClock", "fake_clock", "FakeClock", "TestLoop", "test_loop", "ManualClock", "VirtualClock", "virtual_time",
+    "looptime", "time_travel",
+];
+
+/// What ends a thread's, process's or greenlet's.
+const KILLS: &[&str] = &["terminate(", "kill(", "cancel(", "killpg(", "kill_process_tree(", "Timeout("];
+
+/// What ends one that would last a minute or more; anywhere in the file will do.
+const ENDS: &[&str] = &[
+    "terminate", "kill", "cancel", "stop", "timeout", "Timeout", "raises", "move_on", "fail_after", "abort", "interrupt", "close",
+    "daemon",
+];
+
+/// Names of platforms other than the one nearly every suite runs on.
+const PLATFORMS: &[&str] = &[
+    "win32", "windows", "jython", "ironpython", "pypy", "darwin", "macos", "cygwin", "emscripten", "wasi", "sunos", "aix",
+];
+
+impl Semantics<'_> {
+    /// Whether a sleep of so many seconds is never slept to its end.
+    #[must_use]
+    pub fn unslept(&self, m: &Arc<Module>, e: ExprId, seconds: f64) -> bool {
+        if seconds >= FOREVER {
+            let text = m.source.text();
+            return seconds >= 1000.0 || ENDS.iter().any(|w| text.contains(w));
+        }
+        seconds > 0.02 && (elsewhere(m, e) || self.under_timeout(m, e, seconds) || self.cut_short(m, e, seconds, CANCELLED_S))
+    }
+
+    /// Whether a sleep may be cut short, and so must not be made to end first, though it may as well be slept.
+    #[must_use]
+    pub fn cancellable(&self, m: &Arc<Module>, e: ExprId, seconds: f64) -> bool {
+        seconds > SHORT_S && self.cut_short(m, e, seconds, SHORT_S)
+    }
+
+    /// `with asyncio.timeout(0.1): await asyncio.sleep(10)`, `wait_for(sleep(10), 0.1)`.
+    fn under_timeout(&self, m: &Arc<Module>, e: ExprId, seconds: f64) -> bool {
+        let limited = |call: ExprId| {
+            let ExprKind::Call { func, args, .. } = &m.expr(call).kind else { return false };
+            let name = match m.expr(*func).kind {
+                ExprKind::Attribute { attr, .. } | ExprKind::Name(attr) => m.name(attr),
+                _ => return false,
+            };
+            let index = match name {
+                "timeout" | "Timeout" | "fail_after" | "move_on_after" => 0,
+                "wait_for" => 1,
+                "timeout_at" | "fail_at" | "move_on_at" => return true,
+                _ => return false,
+            };
+            let limit = m.argument(args, Some(index), &["timeout", "seconds", "delay"]);
+            limit.and_then(|a| self.constant(m, a.value, &Env::default())).is_some_and(|t| t.value < seconds && t.value <= SHORT_S)
+        };
+        let mut at = m.expr(e).parent;
+        while let Some(p) = at {
+            if limited(p) {
+                return true;
+            }
+            at = m.expr(p).parent;
+        }
+        let mut stmt = Some(m.expr(e).stmt);
+        while let Some(id) = stmt {
+            match &m.stmt(id).kind {
+                StmtKind::With { items, .. } if items.iter().any(|(item, _)| limited(*item)) => return true,
+                StmtKind::Function(_) => return false,
+                _ => {}
+            }
+            stmt = m.stmt(id).parent;
+        }
+        false
+    }
+
+    /// A long sleep of a task or worker in a test that cancels or kills, or of a test whose clock is mocked.
+    fn cut_short(&self, m: &Arc<Module>, e: ExprId, seconds: f64, shortest: f64) -> bool {
+        let mut function = m.scopes.function_around(m.expr(e).stmt);
+        let inner = function;
+        while let Some(outer) = function.and_then(|f| m.scopes.function_around(f)) {
+            function = Some(outer);
+        }
+        let Some(outer) = function else { return false };
+        let span = m.function(outer).map_or(Span::at(0), |f| f.outer_span);
+        let text = m.source.slice(span);
+        if text.lines().any(|l| l.contains("sleep") && (l.contains("patch") || l.contains("setattr"))) {
+            return true;
+        }
+        let waits = match &m.expr(e).kind {
+            ExprKind::Call { func, .. } => match self.type_of(m, *func) {
+                Type::External(name) => {
+                    ["asyncio.", "trio.", "anyio.", "curio."].iter().any(|p| name.starts_with(p))
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        if waits {
+            if CLOCKS.iter().any(|w| text.contains(w)) {
+                return true;
+            }
+            // A coroutine of its own is what gets cancelled; the test itself rather sleeps.
+            let shortest = if inner == function { shortest } else { SHORT_S + 1e-9 };
+            return seconds >= shortest
+                && (CANCELS.iter().any(|w| text.contains(w)) || inner != function && text.to_ascii_lowercase().contains("timeout"));
+        }
+        // In the test's own body it is the test that sleeps.
+        seconds >= KILLED_S && inner != function && KILLS.iter().any(|w| text.contains(w))
+    }
+}
+
+/// Whether an expression stands on a branch that only another platform takes.
+fn elsewhere(m: &Module, e: ExprId) -> bool {
+    let mut child = m.expr(e).stmt;
+    let mut at = m.stmt(child).parent;
+    while let Some(id) = at {
+        match &m.stmt(id).kind {
+            StmtKind::If { test, body, orelse } => {
+                let taken = holds(m, *test);
+                if taken == Some(false) && body.contains(&child) || taken == Some(true) && orelse.contains(&child) {
+                    return true;
+                }
+            }
+            StmtKind::Function(_) => return false,
+            _ => {}
+        }
+        child = id;
+        at = m.stmt(id).parent;
+    }
+    false
+}
+
+/// What a question for the platform is answered with on Linux and CPython; `None` for every other question.
+fn holds(m: &Module, e: ExprId) -> Option<bool> {
+    let foreign = |e: ExprId| {
+        let text = m.text(e).to_ascii_lowercase();
+        (PLATFORMS.iter().any(|p| text.contains(p)) || text.contains("\"nt\"") || text.contains("'nt'")) && !text.contains("linux")
+    };
+    match &m.expr(e).kind {
+        ExprKind::Compare { rest, .. } => match rest[..] {
+            [(CompareOp::Eq | CompareOp::In, right)] if foreign(right) => Some(false),
+            [(CompareOp::NotEq | CompareOp::NotIn, right)] if foreign(right) => Some(true),
+            _ => None,
+        },
+        ExprKind::Not(inner) => holds(m, *inner).map(|b| !b),
+        ExprKind::Bool2 { and, left, right } => match (holds(m, *left), holds(m, *right)) {
+            (Some(a), _) | (_, Some(a)) if a != *and => Some(a),
+            (Some(a), Some(_)) => Some(a),
+            _ => None,
+        },
+        // sys.platform.startswith("win")
+        ExprKind::Call { func, args, .. } => match (&m.expr(*func).kind, args.as_slice()) {
+            (ExprKind::Attribute { attr, .. }, [one]) if m.name(*attr) == "startswith" && one.kind == ArgKind::Positional => {
+                (m.text(*func).contains("platform") && m.text(one.value).to_ascii_lowercase().contains("win")).then_some(false)
+            }
+            _ => None,
+        },
+        // is_jython, support.WINDOWS
+        ExprKind::Name(_) | ExprKind::Attribute { .. } => foreign(e).then_some(false),
+        _ => None,
+    }
+}
+
+/// The outermost function around a statement.
+#[must_use]
+pub fn outermost(m: &Module, stmt: StmtId) -> Option<StmtId> {
+    let mut found = None;
+    let mut at = Some(stmt);
+    while let Some(id) = at {
+        if matches!(m.stmt(id).kind, StmtKind::Function(_)) {
+            found = Some(id);
+        }
+        at = m.stmt(id).parent;
+    }
+    found
+}
