@@ -12,6 +12,7 @@
 ;; trigger: \b(?:bytearray|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(\s*[A-Za-z_] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[ \t]*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
 ;; trigger: \b(?:list|tuple|set)\s*\(\s*range\s*\([^)\n]*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|10[1-9]\d|[2-9]_\d{3}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
 ;; trigger: \[[^\[\]\n]*\bfor\b[^\[\]\n]*\brange\s*\([^)\n]*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|10[1-9]\d|[2-9]_\d{3}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
+;; trigger: \b(?:list|tuple|set)\s*\(\s*range\s*\(\s*\(*[A-Za-z_]|\[[^\[\]\n]*\bin\s+range\s*\(\s*\(*[A-Za-z_] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[ \t]*\(*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|\d+_\d{3}|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
 ;;
 
 ;; "x" * 100_000, b"\0" * SIZE, line * 1000, [0] * 100_000: the unit's own length counts.

@@ -310,6 +310,7 @@ impl<'i> Run<'i> {
         use crate::python::ast::{ArgKind, ExprKind, StmtId, StmtKind};
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut fixtures: BTreeSet<String> = BTreeSet::new();
+        let mut all = false;
         for (i, source) in wanted {
             let found = &self.input.files[*i].0;
             if !matches!(found.role, Role::Helper | Role::Conftest) {
@@ -360,7 +361,7 @@ impl<'i> Run<'i> {
                                     ("name", ExprKind::Str { text: Some(text), .. }) => {
                                         fixtures.insert(text.clone());
                                     }
-                                    ("autouse", ExprKind::Bool(true)) => return regex::bytes::Regex::new("").ok(),
+                                    ("autouse", ExprKind::Bool(true)) => all = true,
                                     _ => {}
                                 }
                             }
@@ -384,6 +385,9 @@ impl<'i> Run<'i> {
         }
         // Very short or very common names would only make every file be parsed.
         names.retain(|n| n.len() > 3 && !n.starts_with("test_") && !n.starts_with("__"));
+        if all {
+            return regex::bytes::Regex::new("").ok();
+        }
         names.extend(fixtures);
         if names.is_empty() {
             return None;

@@ -114,7 +114,7 @@ fn module() -> impl Strategy<Value = String> {
                 for statement in body {
                     text.push_str(&statement.replace('@', indent));
                 }
-                text.push_str(&format!("{indent}pass\n"));
+                text.extend([indent, "pass\n"]);
             }
             if tabs {
                 text = text.replace("    ", "\t");
