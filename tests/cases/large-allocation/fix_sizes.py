@@ -6,6 +6,7 @@ import numpy as np
 
 SIZE = 100_000
 LINE = "0123456789"
+COPIES = 10_000
 
 
 def test_string(validate):
@@ -23,6 +24,10 @@ def test_other_way_round(validate):
 
 def test_unit_counts(validate):
     assert validate(LINE * 10_000).ok
+
+
+def test_only_names(validate):
+    assert validate(LINE * COPIES).ok
 
 
 def test_list(validate):
