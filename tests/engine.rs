@@ -241,7 +241,7 @@ fn nesting_and_length_have_no_limit_that_hurts() {
     let attributes = format!("import time\n\n\ndef test_a():\n    time.sleep(2)\n    x = y{}\n", ".z".repeat(5000));
     let elifs =
         format!("import time\n\n\ndef test_a():\n    time.sleep(2)\n    if 0: pass\n{}", "    elif 1: pass\n".repeat(3000));
-    let blocks: String = (0..90).map(|i| " ".repeat(i + 1) + "if 1:\n").collect();
+    let blocks: String = (1..91).flat_map(|i| [" ".repeat(i), "if 1:\n".to_owned()]).collect();
     let blocks = format!("import time\n\n\ndef test_a():\n time.sleep(2)\n{blocks}{}pass\n", " ".repeat(91));
     for text in [
         nested("(", ")"),

@@ -79,6 +79,15 @@ fn every_rule_has_cases_and_every_folder_of_cases_a_rule() {
     }
 }
 
+#[test]
+fn every_snapshot_of_a_case_has_its_case() {
+    for snapshot in stems("snapshots", Some("snap")) {
+        let Some((rule, case)) = snapshot.strip_prefix("cases__").and_then(|s| s.split_once("__")) else { continue };
+        let path = repository().join("tests/cases").join(rule.replace('_', "-")).join(case);
+        assert!(path.is_dir() || path.with_extension("py").is_file(), "snapshots/{snapshot}.snap is of no case");
+    }
+}
+
 /// All cases, each in a project of its own.
 fn cases() -> Vec<Sandbox> {
     let mut out = Vec::new();

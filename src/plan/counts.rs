@@ -776,6 +776,8 @@ fn statistical(m: &Module, regions: &[Span]) -> bool {
     ];
     regions.iter().any(|r| {
         let text = m.source.slice(*r);
-        WORDS.iter().any(|w| text.contains(w))
+        // Not in the middle of a word: `os.urandom` is asked for any bytes.
+        let stands = |at: usize| !text[..at].ends_with(|c: char| c.is_alphabetic());
+        WORDS.iter().any(|w| text.match_indices(w).any(|(at, _)| stands(at)))
     })
 }
