@@ -202,6 +202,9 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
     Ok(fixed)
 }
 
+/// Lines at the head of a file in which `@generated` marks it as a program's work.
+const MARK_LINES: usize = 20;
+
 struct Run<'i> {
     input: &'i Input,
     project: Project,
@@ -537,6 +540,11 @@ impl<'i> Run<'i> {
             if settings.is_some_and(|s| !s.fixable(&finding.code)) && finding.fix.take().is_some() {
                 finding.declined = Some("fixes of this rule are turned off in the configuration".to_owned());
             }
+            let why = finding.fix.iter().flat_map(|f| &f.edits).find_map(|edit| self.hands_off(&edit.file));
+            if let Some(why) = why {
+                finding.fix = None;
+                finding.declined = Some(why.to_owned());
+            }
         }
         checked.findings.sort_by(|a, b| (&a.file, a.span, &a.code).cmp(&(&b.file, b.span, &b.code)));
         for finding in &checked.findings {
@@ -548,6 +556,16 @@ impl<'i> Run<'i> {
                 }
             }
         }
+    }
+
+    /// Why a file is never changed, whatever a rule proposes: it is no test code, or a program writes it.
+    fn hands_off(&self, path: &Path) -> Option<&'static str> {
+        if self.project.role(path) == Role::Product {
+            return Some("it would change product code");
+        }
+        let source = self.source(path)?;
+        let marked = source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"));
+        marked.then_some("the file is marked @generated: change what generates it")
     }
 
     fn settings_of(&self, path: &Path) -> Option<&Settings> {
