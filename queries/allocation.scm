@@ -1,18 +1,14 @@
 ;; Allocates an amount of bytes or elements at once.
 ;;
-;; A number that is large enough has five digits (four beside a list or a longer string), or is a power, a shift, a product or
-;; an exponent; it stands at the allocation itself, or is assigned to a name. Large collections are charged eight bytes an element: a pointer, whatever it points to.
+;; Large collections are charged eight bytes an element: a pointer, whatever it points to.
 ;;
-;; trigger: ["')]\s*\*\s*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+\s*(?:\*|<<)|\d+[eE]\d)|\]\s*\*\s*\(*(?:\d{4}|\d+_\d{3}|\d+\s*(?:\*|<<)|\d+[eE]\d)|["'][^"'\n]{5,}["']\s*\*\s*\(*(?:\d{4}|\d_\d{3})
-;; trigger: (?:\d{5}|\d\d_\d{3}|\d\d\s*\*\s*\d+|(?:\*\*|<<)\s*\d+|\d[eE]\d+)\)*\s*\*\s*(?:[bBrRuU]?["']|\[)
-;; trigger: ["'\]]\s*\*\s*\(*[A-Za-z_]|[A-Za-z_]\w*\)*\s*\*\s*[bBrRuU]?["'\[] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[ \t]*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
-;; trigger: ["\']\s*\*\s*[A-Z]{2}
-;; trigger: \b[A-Za-z_]\w*\s*\*\s*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+\s*(?:\*|<<)|\d+[eE]\d)
-;; trigger: \b(?:bytearray|bytes|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(\s*[^)\n]*(?:\d{5}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
-;; trigger: \b(?:bytearray|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(\s*[A-Za-z_] && (?m)^[ \t]*(?:self\.|cls\.)?[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[ \t]*\(*(?:\d{5}|\d\d+_\d{3}|\d_\d{3}_|\d+[eE]\d|\d+[ \t]*(?:\*|<<))
-;; trigger: \b(?:list|tuple|set)\s*\(\s*range\s*\([^)\n]*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|10[1-9]\d|[2-9]_\d{3}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
-;; trigger: \[[^\[\]\n]*\bfor\b[^\[\]\n]*\brange\s*\([^)\n]*(?:\d{5}|[2-9]\d{3}|1[1-9]\d\d|10[1-9]\d|[2-9]_\d{3}|\d\d_\d{3}|\d\d\s*\*\s*\d\d|\*\*|<<|\d[eE]\d)
-;;
+;; trigger above 2500: ["')\]]\s*\*\s*([\w(][\w. \t*()<+-]*)
+;; trigger above 10000: [A-Za-z_]\w*\s*\*\s*([\d(][\w. \t*()<+-]*)
+;; trigger above 10000: [A-Za-z_]\w*\s*\*\s*([A-Z_]{2}[\w. \t*()<+-]*)
+;; trigger above 2500: ([\w(][\w. \t*()<+-]*)\*\s*(?:[bBrRuU]{0,2}["']|\[)
+;; trigger above 2500: \b(?:bytearray|bytes|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(([^,\n]*)
+;; trigger above 2500: \b(?:list|tuple|set)\s*\(\s*range\s*\(([^)\n]*)
+;; trigger above 2500: \bfor\b[^\n]*\brange\s*\(([^)\n]*)
 
 ;; "x" * 100_000, b"\0" * SIZE, line * 1000, [0] * 100_000: the unit's own length counts.
 ((binary_operator left: (_) @unit operator: "*" right: (_) @amount) @allocation

@@ -13,18 +13,21 @@
 //! tree-sitter accepts unknown predicates and captures silently, which would turn a typing error into a rule that
 //! finds nothing. Here they are errors at load, with file and line.
 //!
-//! Every file starts with its triggers: `;; trigger: REGEX` lines. A file of Python in which no trigger matches is not
-//! parsed, and only queries whose trigger matched somewhere in the run are compiled (a pattern costs about
-//! 0.5 ms). All compiled queries are one tree-sitter query, so matching is one pass a file.
+//! Every file starts with its triggers (see [`trigger`]). A file of Python in which none holds is not parsed, and only queries
+//! that some file needs are compiled (a pattern costs about 0.5 ms). What is compiled for a file is one tree-sitter query, so
+//! matching is one pass a file.
+
+mod trigger;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::RegexSet;
 use tree_sitter::{Query, QueryCursor, QueryErrorKind, QueryPredicateArg, StreamingIterator, Tree};
 
+use self::trigger::{Expressions, Text, Triggers};
 use crate::python::ast::{Ast, ExprId};
 use crate::source::Span;
 
@@ -199,8 +202,7 @@ impl Mask {
 struct File {
     name: String,
     text: String,
-    /// Alternatives; each a list of indices into the regex set that must all match.
-    triggers: Vec<Vec<usize>>,
+    triggers: Triggers,
     custom: Option<usize>,
 }
 
@@ -238,27 +240,14 @@ impl Queries {
     /// When one of the project's does not compile, or names a predicate, capture or setting that does not exist.
     pub fn load(own: Vec<Own>) -> Result<Self, QueryError> {
         let mut files = Vec::new();
-        let mut terms: Vec<String> = Vec::new();
+        let mut expressions = Expressions::default();
         let builtin = BUILTIN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned(), None));
         let own = own.into_iter().map(|o| (o.file.display().to_string(), o.text, Some(o.rule)));
         for (name, text, custom) in builtin.chain(own) {
-            let mut triggers = Vec::new();
+            let mut triggers = Triggers::default();
             for (line, header) in text.lines().enumerate() {
-                let Some(expression) = header.trim().strip_prefix(";; trigger:") else { continue };
-                let mut all = Vec::new();
-                for term in expression.split(" && ").map(str::trim) {
-                    regex::bytes::RegexBuilder::new(term).unicode(false).build().map_err(|e| QueryError {
-                        file: name.clone(),
-                        line: line + 1,
-                        message: format!("this trigger is not a regular expression: {e}"),
-                    })?;
-                    let index = terms.iter().position(|t| t == term).unwrap_or_else(|| {
-                        terms.push(term.to_owned());
-                        terms.len() - 1
-                    });
-                    all.push(index);
-                }
-                triggers.push(all);
+                let read = triggers.read(header, &mut expressions);
+                read.map_err(|message| QueryError { file: name.clone(), line: line + 1, message })?;
             }
             files.push(File { name, text, triggers, custom });
         }
@@ -270,11 +259,8 @@ impl Queries {
                 message: "at most 58 own queries are supported".to_owned(),
             });
         }
-        let triggers = RegexSetBuilder::new(&terms).unicode(false).build().map_err(|e| QueryError {
-            file: "queries".to_owned(),
-            line: 1,
-            message: e.to_string(),
-        })?;
+        let triggers =
+            expressions.build().map_err(|e| QueryError { file: "queries".to_owned(), line: 1, message: e.to_string() })?;
         let queries = Self { files, triggers, compiled: Mutex::new(HashMap::new()) };
         // A project's own query is compiled now, triggered or not, so that a mistake in it is told at once.
         for i in 0..queries.files.len() {
@@ -288,11 +274,10 @@ impl Queries {
     /// Which queries have something to look for in a text. One without triggers always has.
     #[must_use]
     pub fn triggered(&self, text: &str) -> Mask {
-        let hits = self.triggers.matches(text.as_bytes());
+        let text = Text::new(text, &self.triggers);
         let mut mask = 0;
         for (i, file) in self.files.iter().enumerate() {
-            let on = file.triggers.is_empty() || file.triggers.iter().any(|all| all.iter().all(|&t| hits.matched(t)));
-            mask |= u64::from(on) << i;
+            mask |= u64::from(file.triggers.hold(&text)) << i;
         }
         Mask(mask)
     }

@@ -105,7 +105,8 @@ fn every_pattern_and_every_trigger_finds_something_in_a_case() {
     for stem in stems("queries", Some("scm")) {
         let file = format!("queries/{stem}.scm");
         for (i, line) in std::fs::read_to_string(repository().join(&file)).unwrap().lines().enumerate() {
-            if let Some(trigger) = line.strip_prefix(";; trigger:") {
+            // `;; trigger: …` and `;; trigger above N: …`
+            if let Some((_, trigger)) = line.strip_prefix(";; trigger").and_then(|l| l.split_once(':')) {
                 let terms = trigger.split(" && ").map(|t| regex::Regex::new(t.trim()).unwrap()).collect();
                 triggers.insert(format!("{file}:{}", i + 1), terms);
             }

@@ -213,4 +213,3 @@ pub(crate) fn take_back() -> Result<Vec<PathBuf>, Failure> {
     }
     Ok(write::undo(root)?.files)
 }
-

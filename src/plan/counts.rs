@@ -76,7 +76,8 @@ pub fn plan(
         return Err("what it is used for is not seen here".to_owned());
     }
     let regions: Vec<Span> = functions.iter().map(|&f| m.stmt(f).span).collect();
-    if let Some(name) = functions.iter().filter_map(|&f| m.function(f)).map(|f| m.name(f.name)).find(|n| is_the_point(n, dimension))
+    if let Some(name) =
+        functions.iter().filter_map(|&f| m.function(f)).map(|f| m.name(f.name)).find(|n| is_the_point(n, dimension))
     {
         return Err(format!("`{name}` says that how much it takes is the point"));
     }
@@ -108,7 +109,9 @@ pub fn plan(
             numbers.push((id, v));
         }
     }
-    if let Some(text) = named(m, &regions, m.expr(term.expr).stmt, old.max(constant.count())).or_else(|| named(m, &regions, home, old)) {
+    if let Some(text) =
+        named(m, &regions, m.expr(term.expr).stmt, old.max(constant.count())).or_else(|| named(m, &regions, home, old))
+    {
         return Err(format!("{text} names it"));
     }
     // A limit that the count exceeds must still be exceeded: saturation is what such a test is about.
@@ -219,11 +222,41 @@ fn boundary(n: u64, dimension: Dimension) -> Option<String> {
 
 /// Whether a test's name says that its size or number of rounds is what it is about (HAZARDS rows 15, 19 to 21).
 fn is_the_point(name: &str, dimension: Dimension) -> bool {
-    const ALWAYS: &[&str] =
-        &["overflow", "recursi", "quadratic", "perf", "benchmark", "stress", "flood", "exhaust", "oom", "fuzz", "deep", "nest", "trash"];
+    const ALWAYS: &[&str] = &[
+        "overflow",
+        "recursi",
+        "quadratic",
+        "perf",
+        "benchmark",
+        "stress",
+        "flood",
+        "exhaust",
+        "oom",
+        "fuzz",
+        "deep",
+        "nest",
+        "trash",
+    ];
     const SIZES: &[&str] = &[
-        "memory", "leak", "pipe", "buffer", "chunk", "expan", "rotat", "rollover", "spill", "flow", "window", "fragment", "framing", "backpressure",
-        "socket", "stdin", "stdout", "stream", "limit",
+        "memory",
+        "leak",
+        "pipe",
+        "buffer",
+        "chunk",
+        "expan",
+        "rotat",
+        "rollover",
+        "spill",
+        "flow",
+        "window",
+        "fragment",
+        "framing",
+        "backpressure",
+        "socket",
+        "stdin",
+        "stdout",
+        "stream",
+        "limit",
     ];
     let lower = name.to_ascii_lowercase();
     lower.split('_').any(|part| {
@@ -235,9 +268,30 @@ fn is_the_point(name: &str, dimension: Dimension) -> bool {
 /// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.
 fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
     const WORDS: &[&str] = &[
-        "overflow", "segfault", "recursion", "recursive", "deeply", "redos", "quadratic", "backtracking", "trashcan", "exponential",
-        "catastrophic", "crash", "realloc", "too long", "too_long", "toolong", "malicious", "tracemalloc", "stress", "buffer",
-        "very big", "very large", "perf_counter", "process_time",
+        "overflow",
+        "segfault",
+        "recursion",
+        "recursive",
+        "deeply",
+        "redos",
+        "quadratic",
+        "backtracking",
+        "trashcan",
+        "exponential",
+        "catastrophic",
+        "crash",
+        "realloc",
+        "too long",
+        "too_long",
+        "toolong",
+        "malicious",
+        "tracemalloc",
+        "stress",
+        "buffer",
+        "very big",
+        "very large",
+        "perf_counter",
+        "process_time",
     ];
     regions.iter().find_map(|r| {
         let text = m.source.slice(*r).to_ascii_lowercase();
@@ -248,9 +302,32 @@ fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
 /// A call in the given regions that moves data through a buffer of the operating system, whose size nobody here knows.
 fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<String> {
     const METHODS: &[&str] = &[
-        "sendall", "sendto", "sendfile", "sendmsg", "recv", "recv_into", "recvfrom", "makefile", "send_bytes", "recv_bytes", "drain",
-        "communicate", "start_server", "open_connection", "create_connection", "create_server", "socketpair", "setblocking",
-        "data_received", "received", "receive_data", "receive_some", "send_all", "feed", "feed_data", "sendbytes",
+        "sendall",
+        "sendto",
+        "sendfile",
+        "sendmsg",
+        "recv",
+        "recv_into",
+        "recvfrom",
+        "makefile",
+        "send_bytes",
+        "recv_bytes",
+        "drain",
+        "communicate",
+        "start_server",
+        "open_connection",
+        "create_connection",
+        "create_server",
+        "socketpair",
+        "setblocking",
+        "data_received",
+        "received",
+        "receive_data",
+        "receive_some",
+        "send_all",
+        "feed",
+        "feed_data",
+        "sendbytes",
     ];
     const LIBRARIES: &[&str] =
         &["socket.", "subprocess.", "os.write", "os.pipe", "os.openpty", "pty.", "select.", "selectors.", "asyncio.subprocess."];
@@ -297,7 +374,8 @@ fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
             let w: Vec<char> = w.chars().collect();
             plain.windows(w.len()).enumerate().any(|(at, window)| {
                 let (before, after) = (at.checked_sub(1), at + w.len());
-                let decimal = |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
+                let decimal =
+                    |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
                 window == w
                     && !digit(before)
                     && !decimal(before, at.checked_sub(2))
@@ -318,7 +396,8 @@ fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
     string.or_else(|| {
         // A comment would go on saying what is no longer true.
         [own].iter().chain(regions).flat_map(|r| m.source.slice(*r).lines()).find_map(|line| {
-            let comment = line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
+            let comment =
+                line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
             names(comment).then(|| format!("the comment `#{}`", comment.chars().take(50).collect::<String>()))
         })
     })
@@ -380,7 +459,8 @@ fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, Str
     let content = match m.expr(e).kind {
         ExprKind::Int(_) => rewrite_number(text, old, new),
         // `int(1e6)` stays a power of ten, or it reads as a measurement.
-        ExprKind::Float(_) => rewrite_number(text, old, new).filter(|c| c.find(['e', 'E']).is_some_and(|at| at <= 2 && !c[..at].contains('.') || at <= 1)),
+        ExprKind::Float(_) => rewrite_number(text, old, new)
+            .filter(|c| c.find(['e', 'E']).is_some_and(|at| at <= 2 && !c[..at].contains('.') || at <= 1)),
         _ => {
             // `(1024 * 1024)`: one number needs no parentheses, unless they are a call's.
             let source = m.source.text();
@@ -436,9 +516,8 @@ fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Te
             if mentions {
                 match outermost(expr.stmt) {
                     Some(f) => out.push(f),
-                    None if matches!(m.stmt(expr.stmt).kind, StmtKind::Assign { .. }) && m.stmt(expr.stmt).parent.is_none_or(|p| {
-                        matches!(m.stmt(p).kind, StmtKind::Class(_))
-                    }) =>
+                    None if matches!(m.stmt(expr.stmt).kind, StmtKind::Assign { .. })
+                        && m.stmt(expr.stmt).parent.is_none_or(|p| matches!(m.stmt(p).kind, StmtKind::Class(_))) =>
                     {
                         note(expr.stmt, &mut names);
                     }

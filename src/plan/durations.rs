@@ -248,7 +248,9 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         if u.unslept || sem.cancellable(&u.site.module, u.site.expr, amount.value) {
             // Something else ends it, after however long: made shorter it might end first.
             for (i, _) in form {
-                b.model.durations[i].frozen.get_or_insert_with(|| "something else ends it: made shorter, it might end first".to_owned());
+                b.model.durations[i]
+                    .frozen
+                    .get_or_insert_with(|| "something else ends it: made shorter, it might end first".to_owned());
             }
             continue;
         }
@@ -268,7 +270,9 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
     }
     b.tie();
     let twice = b.model.durations.iter().find(|d| {
-        d.wanted && d.frozen.is_none() && b.named.iter().any(|(k, v)| (d.value - v).abs() < 1e-9 && *k != d.key && !b.index.contains_key(k))
+        d.wanted
+            && d.frozen.is_none()
+            && b.named.iter().any(|(k, v)| (d.value - v).abs() < 1e-9 && *k != d.key && !b.index.contains_key(k))
     });
     if let Some(d) = twice {
         let why = format!("an assertion names {} a second time", d.text);
@@ -651,7 +655,10 @@ impl Builder<'_, '_> {
         {
             let text: String = args.iter().map(|a| m.text(a.value).to_ascii_lowercase()).collect();
             if ["time", "elapsed", "duration", "took"].iter().any(|w| text.contains(w)) {
-                self.decline(format!("an assertion allows `{}` a tolerance that shorter times would all be within", excerpt(m, first.value)));
+                self.decline(format!(
+                    "an assertion allows `{}` a tolerance that shorter times would all be within",
+                    excerpt(m, first.value)
+                ));
             }
         }
         let op = match method {
@@ -972,18 +979,33 @@ impl Builder<'_, '_> {
 /// Whether a test speaks of something that expires, resets or is let through at a rate.
 fn mentions_expiry(text: &str) -> bool {
     // `sleep(EXPIRY)` names the very number.
-    let lower: String = text.lines().filter(|l| !l.contains("sleep(")).map(str::to_ascii_lowercase).collect::<Vec<_>>().join("\n");
-    ["expir", "_ttl", "ttl=", "window", "evict", "persecond", "per_second", "throttl", "rate_limit", "ratelimit", "lease", "stale"]
-        .iter()
-        .any(|w| lower.contains(w))
+    let lower: String =
+        text.lines().filter(|l| !l.contains("sleep(")).map(str::to_ascii_lowercase).collect::<Vec<_>>().join("\n");
+    [
+        "expir",
+        "_ttl",
+        "ttl=",
+        "window",
+        "evict",
+        "persecond",
+        "per_second",
+        "throttl",
+        "rate_limit",
+        "ratelimit",
+        "lease",
+        "stale",
+    ]
+    .iter()
+    .any(|w| lower.contains(w))
 }
 
 /// Whether a string literal is a Python program, for a child process to run.
 fn is_program(text: &str) -> bool {
-    text.contains('\n') && text.lines().any(|l| {
-        let l = l.trim_start_matches([' ', '\t', '"', '\'', 'r', 'f', 'b', '\\']);
-        l.starts_with("import ") || l.starts_with("from ") && l.contains(" import ")
-    })
+    text.contains('\n')
+        && text.lines().any(|l| {
+            let l = l.trim_start_matches([' ', '\t', '"', '\'', 'r', 'f', 'b', '\\']);
+            l.starts_with("import ") || l.starts_with("from ") && l.contains(" import ")
+        })
 }
 
 /// `int(time.time())`, `ceil(now())`: a difference of less than a second may or may not show (HAZARDS row 13).
@@ -1004,7 +1026,10 @@ const CHILDREN: &[(&str, &str)] = &[
     ("multiprocessing.pool.Pool", "the code under test starts child processes, whose start-up time no number here says"),
     ("multiprocessing.get_context", "the code under test starts child processes, whose start-up time no number here says"),
     ("asyncio.create_subprocess", "the code under test starts child processes, whose speed no number here says"),
-    ("concurrent.futures.ProcessPoolExecutor", "the code under test starts child processes, whose start-up time no number here says"),
+    (
+        "concurrent.futures.ProcessPoolExecutor",
+        "the code under test starts child processes, whose start-up time no number here says",
+    ),
     ("os.fork", "the code under test starts child processes, whose speed no number here says"),
 ];
 

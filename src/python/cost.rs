@@ -532,11 +532,9 @@ impl Semantics<'_> {
             {
                 true
             }
-            SiteKind::Thread => self
-                .sites(c, m)
-                .values()
-                .flatten()
-                .any(|s| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span)),
+            SiteKind::Thread => {
+                self.sites(c, m).values().flatten().any(|s| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span))
+            }
             _ => false,
         }
     }

@@ -39,8 +39,18 @@ const CANCELS: &[&str] = &[
 
 /// A clock that does not wait.
 const CLOCKS: &[&str] = &[
-    "autojump", "mock_clock", "MockClock", "fake_clock", "FakeClock", "TestLoop", "test_loop", "ManualClock", "VirtualClock", "virtual_time",
-    "looptime", "time_travel",
+    "autojump",
+    "mock_clock",
+    "MockClock",
+    "fake_clock",
+    "FakeClock",
+    "TestLoop",
+    "test_loop",
+    "ManualClock",
+    "VirtualClock",
+    "virtual_time",
+    "looptime",
+    "time_travel",
 ];
 
 /// What ends a thread's, process's or greenlet's.
@@ -48,14 +58,24 @@ const KILLS: &[&str] = &["terminate(", "kill(", "cancel(", "killpg(", "kill_proc
 
 /// What ends one that would last a minute or more; anywhere in the file will do.
 const ENDS: &[&str] = &[
-    "terminate", "kill", "cancel", "stop", "timeout", "Timeout", "raises", "move_on", "fail_after", "abort", "interrupt", "close",
+    "terminate",
+    "kill",
+    "cancel",
+    "stop",
+    "timeout",
+    "Timeout",
+    "raises",
+    "move_on",
+    "fail_after",
+    "abort",
+    "interrupt",
+    "close",
     "daemon",
 ];
 
 /// Names of platforms other than the one nearly every suite runs on.
-const PLATFORMS: &[&str] = &[
-    "win32", "windows", "jython", "ironpython", "pypy", "darwin", "macos", "cygwin", "emscripten", "wasi", "sunos", "aix",
-];
+const PLATFORMS: &[&str] =
+    &["win32", "windows", "jython", "ironpython", "pypy", "darwin", "macos", "cygwin", "emscripten", "wasi", "sunos", "aix"];
 
 impl Semantics<'_> {
     /// Whether a sleep of so many seconds is never slept to its end.
@@ -89,7 +109,9 @@ impl Semantics<'_> {
                 _ => return false,
             };
             let limit = m.argument(args, Some(index), &["timeout", "seconds", "delay"]);
-            limit.and_then(|a| self.constant(m, a.value, &Env::default())).is_some_and(|t| t.value < seconds && t.value <= SHORT_S)
+            limit
+                .and_then(|a| self.constant(m, a.value, &Env::default()))
+                .is_some_and(|t| t.value < seconds && t.value <= SHORT_S)
         };
         let mut at = m.expr(e).parent;
         while let Some(p) = at {
@@ -125,9 +147,7 @@ impl Semantics<'_> {
         }
         let waits = match &m.expr(e).kind {
             ExprKind::Call { func, .. } => match self.type_of(m, *func) {
-                Type::External(name) => {
-                    ["asyncio.", "trio.", "anyio.", "curio."].iter().any(|p| name.starts_with(p))
-                }
+                Type::External(name) => ["asyncio.", "trio.", "anyio.", "curio."].iter().any(|p| name.starts_with(p)),
                 _ => false,
             },
             _ => false,
@@ -139,7 +159,8 @@ impl Semantics<'_> {
             // A coroutine of its own is what gets cancelled; the test itself rather sleeps.
             let shortest = if inner == function { shortest } else { SHORT_S + 1e-9 };
             return seconds >= shortest
-                && (CANCELS.iter().any(|w| text.contains(w)) || inner != function && text.to_ascii_lowercase().contains("timeout"));
+                && (CANCELS.iter().any(|w| text.contains(w))
+                    || inner != function && text.to_ascii_lowercase().contains("timeout"));
         }
         // In the test's own body it is the test that sleeps.
         seconds >= KILLED_S && inner != function && KILLS.iter().any(|w| text.contains(w))
@@ -171,7 +192,8 @@ fn elsewhere(m: &Module, e: ExprId) -> bool {
 fn holds(m: &Module, e: ExprId) -> Option<bool> {
     let foreign = |e: ExprId| {
         let text = m.text(e).to_ascii_lowercase();
-        (PLATFORMS.iter().any(|p| text.contains(p)) || text.contains("\"nt\"") || text.contains("'nt'")) && !text.contains("linux")
+        (PLATFORMS.iter().any(|p| text.contains(p)) || text.contains("\"nt\"") || text.contains("'nt'"))
+            && !text.contains("linux")
     };
     match &m.expr(e).kind {
         ExprKind::Compare { rest, .. } => match rest[..] {

@@ -834,7 +834,12 @@ impl<'p> Semantics<'p> {
                 },
                 "builtins.next" | "builtins.min" | "builtins.max" => first().map_or(Type::Unknown, |t| self.iterated(t)),
                 // `Process = staticmethod(ctx.Process)`, `partial(Thread, daemon=True)`: calling it calls the first argument.
-                "builtins.staticmethod" | "functools.partial" | "copy.copy" | "copy.deepcopy" | "contextlib.closing" | "weakref.proxy" => first().unwrap_or(Type::Unknown),
+                "builtins.staticmethod"
+                | "functools.partial"
+                | "copy.copy"
+                | "copy.deepcopy"
+                | "contextlib.closing"
+                | "weakref.proxy" => first().unwrap_or(Type::Unknown),
                 "typing.cast" => args.first().map_or(Type::Unknown, |a| self.annotated(m, a.value)),
                 "threading.enumerate" => Type::list(Type::instance("threading.Thread")),
                 "multiprocessing.active_children" => Type::list(Type::instance("multiprocessing.Process")),

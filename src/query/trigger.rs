@@ -1,0 +1,238 @@
+//! Triggers: what a text must hold for a query to have anything to find in it, told without parsing.
+//!
+//! A trigger is a line in the head of a `.scm` file, and each is an alternative:
+//!
+//! * `;; trigger: REGEX` or `;; trigger: REGEX && REGEX`: all of them match somewhere in the text;
+//! * `;; trigger above N: REGEX`: some match's first group is arithmetic that comes to more than N. Names in it are looked up
+//!   among the numbers assigned to that name anywhere in the text; a constant that is not assigned there (`BIG`) may be anything.
+//!
+//! A trigger may be wrong in one direction only: what it lets through is parsed for nothing, what it holds back is never found.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+
+/// The triggers of one query file. Without any, the query always has something to look for.
+#[derive(Default)]
+pub(super) struct Triggers {
+    alternatives: Vec<Alternative>,
+}
+
+struct Alternative {
+    /// Indices into the set that must all match.
+    all: Vec<usize>,
+    /// The amount that the first group must come to more than.
+    above: Option<(f64, Regex)>,
+}
+
+/// All expressions of all triggers, looked for in one pass.
+#[derive(Default)]
+pub(super) struct Expressions {
+    terms: Vec<String>,
+}
+
+impl Expressions {
+    fn add(&mut self, term: &str) -> usize {
+        self.terms.iter().position(|t| t == term).unwrap_or_else(|| {
+            self.terms.push(term.to_owned());
+            self.terms.len() - 1
+        })
+    }
+
+    /// ASCII classes: what Unicode adds would cost the automaton that reads every file.
+    pub(super) fn build(&self) -> Result<RegexSet, regex::Error> {
+        RegexSetBuilder::new(&self.terms).unicode(false).build()
+    }
+}
+
+fn expression(term: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(term).unicode(false).build();
+    built.map_err(|e| format!("this trigger is not a regular expression: {e}"))
+}
+
+impl Triggers {
+    /// Reads a line of a query file; whether it is a trigger.
+    ///
+    /// # Errors
+    /// When it is one, but makes no sense.
+    pub(super) fn read(&mut self, line: &str, expressions: &mut Expressions) -> Result<bool, String> {
+        let Some(rest) = line.trim().strip_prefix(";; trigger") else { return Ok(false) };
+        if let Some(terms) = rest.strip_prefix(':') {
+            let mut all = Vec::new();
+            for term in terms.split(" && ").map(str::trim) {
+                expression(term)?;
+                all.push(expressions.add(term));
+            }
+            self.alternatives.push(Alternative { all, above: None });
+            return Ok(true);
+        }
+        let Some((limit, term)) = rest.strip_prefix(" above ").and_then(|r| r.split_once(':')) else { return Ok(false) };
+        let limit = limit.trim().parse().map_err(|_| format!("`{}` is not a number", limit.trim()))?;
+        let term = term.trim();
+        let regex = expression(term)?;
+        if regex.captures_len() != 2 {
+            return Err("a trigger above a number has one group, around the arithmetic".to_owned());
+        }
+        self.alternatives.push(Alternative { all: vec![expressions.add(term)], above: Some((limit, regex)) });
+        Ok(true)
+    }
+
+    /// Whether one of the alternatives holds.
+    pub(super) fn hold(&self, text: &Text<'_>) -> bool {
+        self.alternatives.is_empty()
+            || self.alternatives.iter().any(|a| {
+                a.all.iter().all(|&t| text.hits.matched(t))
+                    && a.above.as_ref().is_none_or(|(limit, regex)| {
+                        regex.captures_iter(text.bytes).any(|c| c.get(1).is_some_and(|g| text.estimate(g.as_bytes()) > *limit))
+                    })
+            })
+    }
+}
+
+/// A text and what is known of it.
+pub(super) struct Text<'t> {
+    bytes: &'t [u8],
+    hits: regex::bytes::SetMatches,
+    assigned: std::cell::OnceCell<HashMap<&'t [u8], f64>>,
+}
+
+impl<'t> Text<'t> {
+    pub(super) fn new(text: &'t str, set: &RegexSet) -> Self {
+        Self { bytes: text.as_bytes(), hits: set.matches(text.as_bytes()), assigned: std::cell::OnceCell::new() }
+    }
+
+    /// The largest number assigned to each name: `N = 10 ** 6`, `def f(n=100)`, `f(count=5)`.
+    fn assigned(&self) -> &HashMap<&'t [u8], f64> {
+        static ASSIGNMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let regex = r"([A-Za-z_]\w*)[ \t]*(?::[^=\n()]*)?=[ \t]*\(*(\d[\w. \t*()<+-]*)";
+            RegexBuilder::new(regex).unicode(false).build().ok()
+        });
+        self.assigned.get_or_init(|| {
+            let mut out = HashMap::new();
+            for c in ASSIGNMENT.iter().flat_map(|r| r.captures_iter(self.bytes)) {
+                if let (Some(name), Some(value)) = (c.get(1), c.get(2)) {
+                    let value = arithmetic(value.as_bytes(), &|_| 1.0);
+                    let known = out.entry(name.as_bytes()).or_insert(value);
+                    *known = value.max(*known);
+                }
+            }
+            out
+        })
+    }
+
+    /// What arithmetic may come to, at most.
+    fn estimate(&self, text: &[u8]) -> f64 {
+        let value = |name: &[u8]| match self.assigned().get(name) {
+            Some(v) => *v,
+            // A constant from elsewhere.
+            None if name.len() > 1 && name.iter().all(|b| b.is_ascii_uppercase() || *b == b'_' || b.is_ascii_digit()) => {
+                f64::INFINITY
+            }
+            None => 1.0,
+        };
+        // Of several arguments, the largest.
+        text.split(|&b| b == b',').map(|part| arithmetic(part, &value)).fold(0.0, f64::max)
+    }
+}
+
+/// Evaluates from left to right, without precedence or parentheses: an estimate, and for the products, powers and shifts that
+/// make numbers large the right one.
+fn arithmetic(text: &[u8], value: &dyn Fn(&[u8]) -> f64) -> f64 {
+    let mut total: Option<f64> = None;
+    let mut op = b'*';
+    let mut i = 0;
+    while i < text.len() {
+        let b = text[i];
+        if b.is_ascii_alphanumeric() || b == b'_' || b == b'.' {
+            let start = i;
+            while i < text.len() && (text[i].is_ascii_alphanumeric() || matches!(text[i], b'_' | b'.')) {
+                i += 1;
+            }
+            let word = &text[start..i];
+            let operand = if b.is_ascii_digit() || b == b'.' {
+                number(word)
+            } else {
+                // `helpers.SIZE`, `self.size`: the last name.
+                value(word.rsplit(|&b| b == b'.').next().unwrap_or(word))
+            };
+            total = Some(match (total, op) {
+                (None, _) => operand,
+                (Some(t), b'+') => t + operand,
+                (Some(t), b'-') => t.max(operand),
+                (Some(t), b'^') => t.powf(operand),
+                (Some(t), b'<') => t * operand.exp2(),
+                (Some(t), b'/') => t / operand.max(1.0),
+                (Some(t), _) => t * operand,
+            });
+            op = b'*';
+            continue;
+        }
+        match b {
+            b'*' if text.get(i + 1) == Some(&b'*') => {
+                op = b'^';
+                i += 1;
+            }
+            b'<' if text.get(i + 1) == Some(&b'<') => {
+                op = b'<';
+                i += 1;
+            }
+            b'+' | b'-' | b'*' | b'/' => op = b,
+            _ => {}
+        }
+        i += 1;
+    }
+    total.unwrap_or(0.0)
+}
+
+fn number(word: &[u8]) -> f64 {
+    let text: String = word.iter().filter(|b| **b != b'_').map(|&b| char::from(b.to_ascii_lowercase())).collect();
+    if let Some(hex) = text.strip_prefix("0x") {
+        return u64::from_str_radix(hex, 16).map_or(f64::INFINITY, |n| n as f64);
+    }
+    // Not a number after all (`1st`, `0b1`): nothing large.
+    text.parse().unwrap_or(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(trigger: &str, text: &str) -> bool {
+        let mut expressions = Expressions::default();
+        let mut triggers = Triggers::default();
+        assert!(triggers.read(trigger, &mut expressions).unwrap());
+        triggers.hold(&Text::new(text, &expressions.build().unwrap()))
+    }
+
+    #[test]
+    fn arithmetic_is_weighed() {
+        let above = r";; trigger above 1000: \brange\s*\(([^)\n]*)";
+        for text in ["range(1001)", "range(0, 100_000)", "range(10 ** 6)", "range(1<<20)", "range(50 * 40)", "range(1e6)"] {
+            assert!(holds(above, text), "{text}");
+        }
+        for text in ["range(1000)", "range(len(x))", "range(2, 30, 2)", "ranged(5000)", "range(n)"] {
+            assert!(!holds(above, text), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_looked_up() {
+        let above = r";; trigger above 1000: \brange\s*\(([^)\n]*)";
+        for text in
+            ["N = 5000\nrange(N)", "def f(n=9_999):\n    range(n)", "self.n: int = 10**4\nrange(self.n)", "range(helpers.BIG)"]
+        {
+            assert!(holds(above, text), "{text}");
+        }
+        assert!(!holds(above, "N = 50\nrange(N * 2)"));
+    }
+
+    #[test]
+    fn all_terms_must_match() {
+        assert!(holds(";; trigger: a && b", "b a"));
+        assert!(!holds(";; trigger: a && b", "a"));
+        assert!(Triggers::default().read(";; trigger above many: (x)", &mut Expressions::default()).is_err());
+        assert!(Triggers::default().read(";; trigger above 5: x", &mut Expressions::default()).is_err());
+        assert!(!Triggers::default().read(";; prose about a trigger", &mut Expressions::default()).unwrap());
+    }
+}
