@@ -353,6 +353,18 @@ impl Project {
         .clone()
     }
 
+    /// The test code that mentions a name; each file is parsed at most once.
+    #[must_use]
+    pub fn mentioning(&self, name: &str) -> Vec<Arc<Module>> {
+        let mut paths: Vec<&PathBuf> = self.roles.iter().filter(|(_, r)| **r != Role::Product).map(|(p, _)| p).collect();
+        paths.sort();
+        paths
+            .into_iter()
+            .filter(|p| self.source(p).is_ok_and(|s| memchr::memmem::find(s.text().as_bytes(), name.as_bytes()).is_some()))
+            .filter_map(|p| self.load(p))
+            .collect()
+    }
+
     /// Whether a file exists, on disk or among the changed ones.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {

@@ -639,30 +639,45 @@ impl<'p> Semantics<'p> {
         t
     }
 
-    /// The type of a parameter by what this module's calls pass for it. Only a private helper can be followed so: one that
-    /// other modules could call with other things says nothing.
+    /// The type of a parameter by what the calls that are seen pass for it: those of its own module, and for a function of a
+    /// helper module that joins something, those of all test code that mentions it.
     fn passed(&self, m: &Arc<Module>, def: StmtId, index: usize) -> Type {
         let Some(f) = m.function(def) else { return Type::Unknown };
+        let mut t = self.passed_in(m, m, def, index);
+        let shared = matches!(m.role, Role::Helper | Role::Conftest) && m.source.slice(m.stmt(def).span).contains(".join(");
+        if shared {
+            for other in self.project.mentioning(m.name(f.name)) {
+                if other.file != m.file {
+                    t = t.or(self.passed_in(&other, m, def, index));
+                }
+            }
+        }
+        t
+    }
+
+    /// What the calls in `caller` pass for a parameter of a function of `m`.
+    fn passed_in(&self, caller: &Arc<Module>, m: &Arc<Module>, def: StmtId, index: usize) -> Type {
+        let Some(f) = m.function(def) else { return Type::Unknown };
+        let Some(symbol) = caller.symbol(m.name(f.name)) else { return Type::Never };
         let name = m.name(f.params[index].name);
         let method = m.scopes.class_of(def).is_some();
         let position = if method { index.checked_sub(1) } else { Some(index) };
         let mut t = Type::Never;
-        for &call in m.calls(f.name) {
-            let expr = m.expr(call);
+        for &call in caller.calls(symbol) {
+            let expr = caller.expr(call);
             let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
-            let called = match m.expr(*func).kind {
-                ExprKind::Name(n) => n == f.name && !method,
-                ExprKind::Attribute { attr, .. } => attr == f.name && method,
-                _ => false,
-            };
-            if !called || !matches!(self.type_of(m, *func), Type::Function(d) if d.stmt == def && d.module.file == m.file) {
+            // `helpers.run_all(…)` is an attribute too, of a module.
+            let by_name = matches!(caller.expr(*func).kind, ExprKind::Name(_));
+            if (by_name && method)
+                || !matches!(self.type_of(caller, *func), Type::Function(d) if d.stmt == def && d.module.file == m.file)
+            {
                 continue;
             }
-            if m.scopes.function_around(expr.stmt) == Some(def) {
+            if caller.file == m.file && m.scopes.function_around(expr.stmt) == Some(def) {
                 continue;
             }
-            match m.argument(args, position, &[name]) {
-                Some(arg) => t = t.or(self.type_of(m, arg.value)),
+            match caller.argument(args, position, &[name]) {
+                Some(arg) => t = t.or(self.type_of(caller, arg.value)),
                 None => match f.params[index].default {
                     Some(default) => t = t.or(self.type_of(m, default)),
                     None => return Type::Unknown,

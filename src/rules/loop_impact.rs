@@ -17,7 +17,7 @@
 //!
 //! ## Fix
 //! The cheapest of the three, with everything that is tied to it: the sleep with the durations of its test; where that is as short as
-//! it gets, the iterations, then the threads. *Unsafe*, as those fixes are.
+//! it gets, the iterations. *Unsafe*, as those fixes are.
 
 use super::context::{Context, Draft};
 use super::long_sleep::{exempt, seconds, unslept};
@@ -43,7 +43,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     for site in cx.of_kind(SiteKind::Sleep) {
         let worst = cx
             .uses(site)
-            .filter(|(t, u)| !t.fast_time && !t.slow && u.threads > 1.0 && u.iterations > 1.0 && u.seconds() > budget)
+            .filter(|(t, u)| !t.fast_time && !t.slow && u.iterations > 1.0 && u.seconds() > budget)
             .max_by(|a, b| a.1.seconds().total_cmp(&b.1.seconds()));
         let Some((test, used)) = worst else { continue };
         let Some(amount) = &used.amount else { continue };
@@ -51,9 +51,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             continue;
         }
         let m = &site.module;
+        let threads = if used.threads > 1.0 { format!("{} threads × ", used.threads) } else { String::new() };
         let message = format!(
-            "{} threads × {} iterations × {} s = {} s of sleep in one test; its budget is {budget} s",
-            used.threads,
+            "{threads}{} iterations × {} s = {} s of sleep in one test; its budget is {budget} s",
             used.iterations,
             seconds(amount.value),
             seconds(used.seconds())
@@ -62,34 +62,26 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         finding.test = Some(test.test.id.clone());
         finding.cost =
             Cost { sleep_s: used.seconds(), threads: used.threads as u64, iterations: used.iterations as u64, bytes: 0 };
-        let mut durations = Vec::new();
-        if amount.value > Quantity::FLOOR_S + 1e-9 {
-            durations = Context::keys(amount);
-        } else {
-            // The sleep is as short as it gets: fewer rounds.
-            let rounds = cx.sem.loops_around(m, site.expr).into_iter().find_map(|iter| {
-                let (n, editable) = cx.sem.length(m, iter, &Env::default(), 0)?;
-                (editable && n.value > 2.0).then_some(n)
-            });
-            let target = (budget / (used.threads * amount.value)).floor().max(2.0) as u64;
-            match rounds.map(|n| cx.smaller(site, &n, target, Dimension::Count)) {
-                Some(Ok(plan)) => {
-                    let fix = Fix::new(
-                        Applicability::Unsafe,
-                        format!("Loop {} instead of {} times", plan.after, plan.before),
-                        plan.edits,
-                        plan.group,
-                    );
-                    finding.fix = Some(fix.because("the number of rounds may be the point of the test"));
-                }
-                Some(Err(why)) => finding.declined = Some(why),
-                None => {
-                    finding.declined = Some(
-                        "the sleep is as short as it gets, and what it is multiplied by is not a number in the test".to_owned(),
-                    );
-                }
+        // Fewer rounds, for when the sleep is as short as what it is tied to allows: then the engine finds no shorter one and
+        // this fix stays.
+        let rounds = cx.sem.loops_around(m, site.expr).into_iter().find_map(|iter| {
+            let (n, editable) = cx.sem.length(m, iter, &Env::default(), 0)?;
+            (editable && n.value > 2.0).then_some(n)
+        });
+        let target = (budget / (used.threads * amount.value)).floor().max(2.0) as u64;
+        match rounds.map(|n| cx.smaller(site, &n, target, Dimension::Count)) {
+            Some(Ok(plan)) => {
+                let message = format!("Loop {} instead of {} times", plan.after, plan.before);
+                let fix = Fix::new(Applicability::Unsafe, message, plan.edits, plan.group);
+                finding.fix = Some(fix.because("the number of rounds may be the point of the test"));
+            }
+            Some(Err(why)) => finding.declined = Some(why),
+            None => {
+                let why = "the sleep is as short as it gets, and what it is multiplied by is not a number in the test";
+                finding.declined = Some(why.to_owned());
             }
         }
+        let durations = if amount.value > Quantity::FLOOR_S + 1e-9 { Context::keys(amount) } else { Vec::new() };
         out.push(Draft { finding, durations });
     }
 }
