@@ -72,6 +72,8 @@ pub struct Checked {
     pub totals: Vec<FileTotal>,
     /// Number of files looked at.
     pub files: usize,
+    /// Files parsed (what is imported included), and their bytes.
+    pub parsed: (usize, usize),
     /// Files that could not be read.
     pub errors: Vec<FileError>,
 }
@@ -200,6 +202,9 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
     Ok(fixed)
 }
 
+/// Lines at the head of a file in which `@generated` marks it as a program's work.
+const MARK_LINES: usize = 20;
+
 struct Run<'i> {
     input: &'i Input,
     project: Project,
@@ -211,6 +216,25 @@ struct Judged {
     models: Vec<Model>,
     total: Option<FileTotal>,
     suppressions: Option<Suppressions>,
+}
+
+/// What a helper module or conftest file has for others: a file that takes it up is judged, whatever else is in it.
+struct Offer {
+    /// The names, as one expression.
+    names: regex::bytes::Regex,
+    /// Where they can be used without an import.
+    below: Option<PathBuf>,
+    /// The module's name, which an import mentions.
+    module: Option<String>,
+}
+
+impl Offer {
+    fn is_taken_up_by(&self, source: &SourceFile) -> bool {
+        let text = source.text().as_bytes();
+        self.below.as_ref().is_none_or(|folder| source.path.starts_with(folder))
+            && self.module.as_ref().is_none_or(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
+            && self.names.is_match(text)
+    }
 }
 
 /// One round of fixes, applied to texts.
@@ -259,8 +283,10 @@ impl<'i> Run<'i> {
         self.project.queries.prepare(&weights);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         // A conftest.py that does so passes it on to those who use its fixtures.
-        while let Some(names) = self.shared_names(&wanted) {
-            let (named, rest): (Vec<_>, Vec<_>) = idle.into_par_iter().partition(|(_, s)| names.is_match(s.text().as_bytes()));
+        loop {
+            let offers: Vec<Offer> = wanted.par_iter().filter_map(|(i, source)| self.offer(*i, source)).collect();
+            let (named, rest): (Vec<_>, Vec<_>) =
+                idle.into_par_iter().partition(|(_, source)| offers.iter().any(|o| o.is_taken_up_by(source)));
             idle = rest;
             let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
             let more = named.iter().any(|(i, _)| shared(*i));
@@ -272,6 +298,7 @@ impl<'i> Run<'i> {
         wanted.sort_by_key(|(i, _)| *i);
         let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
         self.conclude(judged, &mut checked);
+        checked.parsed = self.project.parsed();
         checked
     }
 
@@ -304,94 +331,97 @@ impl<'i> Run<'i> {
         })
     }
 
-    /// Names under which helper modules and conftest files offer something that sleeps or starts threads, and constants that hold
-    /// durations: a file that mentions one is judged too.
-    fn shared_names(&self, wanted: &[(usize, Arc<SourceFile>)]) -> Option<regex::bytes::Regex> {
+    /// What a helper module or conftest file offers that sleeps, starts threads or holds a duration.
+    fn offer(&self, i: usize, source: &Arc<SourceFile>) -> Option<Offer> {
         use crate::python::ast::{ArgKind, ExprKind, StmtId, StmtKind};
-        let every_file = || regex::bytes::Regex::new("").ok();
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        let mut fixtures: BTreeSet<String> = BTreeSet::new();
-        for (i, source) in wanted {
-            let found = &self.input.files[*i].0;
-            if !matches!(found.role, Role::Helper | Role::Conftest) {
-                continue;
-            }
-            let Some(module) = self.project.load(&source.path) else { continue };
-            let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
-            let sites = sem.sites(&Counter::default(), &module);
-            let heavy = |kind: SiteKind| matches!(kind, SiteKind::Sleep | SiteKind::Thread | SiteKind::Pool | SiteKind::Custom);
-            let spans: Vec<Span> = sites.values().flatten().filter(|s| heavy(s.kind)).map(|s| module.expr(s.expr).span).collect();
-            // What holds a site, and what mentions something that does.
-            let mut costly: Vec<StmtId> = Vec::new();
-            let mut mentioned: BTreeSet<&str> = BTreeSet::new();
-            loop {
-                let before = costly.len();
-                for &id in &module.ast.body {
-                    let (StmtKind::Function(_) | StmtKind::Class(_)) = &module.stmt(id).kind else { continue };
-                    let span = module.stmt(id).span;
-                    let text = module.source.slice(span);
-                    if !costly.contains(&id)
-                        && (spans.iter().any(|s| span.contains(*s)) || mentioned.iter().any(|n| text.contains(n)))
-                    {
-                        costly.push(id);
-                        match &module.stmt(id).kind {
-                            StmtKind::Function(f) => mentioned.insert(module.name(f.name)),
-                            StmtKind::Class(c) => mentioned.insert(module.name(c.name)),
-                            _ => false,
-                        };
-                    }
-                }
-                if costly.len() == before {
-                    break;
-                }
-            }
-            for &id in &module.ast.body {
-                match &module.stmt(id).kind {
-                    StmtKind::Function(f) if costly.contains(&id) => {
-                        names.insert(module.name(f.name).to_owned());
-                        // What a decorator says may make it a fixture of another name, or one that nobody has to name.
-                        for &d in &f.decorators {
-                            if !module.text(d).contains("fixture") {
-                                continue;
-                            }
-                            fixtures.insert(module.name(f.name).to_owned());
-                            let ExprKind::Call { args, .. } = &module.expr(d).kind else { continue };
-                            for arg in args {
-                                let ArgKind::Keyword(keyword) = arg.kind else { continue };
-                                match (module.name(keyword), &module.expr(arg.value).kind) {
-                                    ("name", ExprKind::Str { text: Some(text), .. }) => {
-                                        fixtures.insert(text.clone());
-                                    }
-                                    ("autouse", ExprKind::Bool(true)) => return every_file(),
-                                    _ => {}
-                                }
-                            }
-                        }
-                    }
-                    StmtKind::Class(c) if costly.contains(&id) => {
-                        names.insert(module.name(c.name).to_owned());
-                    }
-                    StmtKind::Assign { targets, .. } => {
-                        for &t in targets {
-                            if let ExprKind::Name(n) = module.expr(t).kind
-                                && durations::duration_name(module.name(n)).is_some()
-                            {
-                                names.insert(module.name(n).to_owned());
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        // Very short or very common names would only make every file be parsed.
-        names.retain(|n| n.len() > 3 && !n.starts_with("test_") && !n.starts_with("__"));
-        names.extend(fixtures);
-        if names.is_empty() {
+        let found = &self.input.files[i].0;
+        if !matches!(found.role, Role::Helper | Role::Conftest) {
             return None;
         }
-        let names: Vec<String> = names.iter().map(|n| regex::escape(n)).collect();
-        regex::bytes::RegexBuilder::new(&format!(r"\b(?:{})\b", names.join("|"))).unicode(false).build().ok()
+        let module = self.project.load(&source.path)?;
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut autouse = false;
+        let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
+        let sites = sem.sites(&Counter::default(), &module);
+        let heavy = |kind: SiteKind| matches!(kind, SiteKind::Sleep | SiteKind::Thread | SiteKind::Pool | SiteKind::Custom);
+        let spans: Vec<Span> = sites.values().flatten().filter(|s| heavy(s.kind)).map(|s| module.expr(s.expr).span).collect();
+        // What holds a site, and what mentions something that does.
+        let mut costly: Vec<StmtId> = Vec::new();
+        let mut mentioned: BTreeSet<&str> = BTreeSet::new();
+        loop {
+            let before = costly.len();
+            for &id in &module.ast.body {
+                let (StmtKind::Function(_) | StmtKind::Class(_)) = &module.stmt(id).kind else { continue };
+                let span = module.stmt(id).span;
+                let text = module.source.slice(span);
+                if !costly.contains(&id)
+                    && (spans.iter().any(|s| span.contains(*s)) || mentioned.iter().any(|n| text.contains(n)))
+                {
+                    costly.push(id);
+                    match &module.stmt(id).kind {
+                        StmtKind::Function(f) => mentioned.insert(module.name(f.name)),
+                        StmtKind::Class(c) => mentioned.insert(module.name(c.name)),
+                        _ => false,
+                    };
+                }
+            }
+            if costly.len() == before {
+                break;
+            }
+        }
+        for &id in &module.ast.body {
+            match &module.stmt(id).kind {
+                StmtKind::Function(f) if costly.contains(&id) => {
+                    names.insert(module.name(f.name).to_owned());
+                    // What a decorator says may make it a fixture of another name, or one that nobody has to name.
+                    for &d in &f.decorators {
+                        if !module.text(d).contains("fixture") {
+                            continue;
+                        }
+                        names.insert(module.name(f.name).to_owned());
+                        let ExprKind::Call { args, .. } = &module.expr(d).kind else { continue };
+                        for arg in args {
+                            let ArgKind::Keyword(keyword) = arg.kind else { continue };
+                            match (module.name(keyword), &module.expr(arg.value).kind) {
+                                ("name", ExprKind::Str { text: Some(text), .. }) => {
+                                    names.insert(text.clone());
+                                }
+                                ("autouse", ExprKind::Bool(true)) => autouse = true,
+                                _ => {}
+                            }
+                        }
+                    }
+                }
+                StmtKind::Class(c) if costly.contains(&id) => {
+                    names.insert(module.name(c.name).to_owned());
+                }
+                StmtKind::Assign { targets, .. } => {
+                    for &t in targets {
+                        if let ExprKind::Name(n) = module.expr(t).kind
+                            && durations::duration_name(module.name(n)).is_some()
+                        {
+                            names.insert(module.name(n).to_owned());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        if names.is_empty() && !autouse {
+            return None;
+        }
+        let folder = source.path.parent()?.to_path_buf();
+        let names = names.iter().map(|n| regex::escape(n)).collect::<Vec<_>>().join("|");
+        let names = if autouse { String::new() } else { format!(r"\b(?:{names})\b") };
+        let names = regex::bytes::RegexBuilder::new(&names).unicode(false).build().ok()?;
+        // The fixtures of a conftest.py reach what lies below it; anything else has to be imported by the module's name.
+        Some(if found.role == Role::Conftest {
+            Offer { names, below: Some(folder), module: None }
+        } else {
+            let stem = source.path.file_stem()?.to_string_lossy().into_owned();
+            let module = if stem == "__init__" { folder.file_name()?.to_string_lossy().into_owned() } else { stem };
+            Offer { names, below: None, module: Some(module) }
+        })
     }
 
     fn judge(&self, i: usize, source: Arc<SourceFile>) -> Judged {
@@ -399,7 +429,7 @@ impl<'i> Run<'i> {
         let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
         // A test module is dropped when it is judged; what others import is kept and shared.
         let module = if found.role == Role::Test {
-            match Module::new(source, found.role, &self.project.queries) {
+            match self.project.parse(source, found.role) {
                 Ok(module) => Arc::new(module),
                 Err(_) => return nothing,
             }
@@ -510,6 +540,11 @@ impl<'i> Run<'i> {
             if settings.is_some_and(|s| !s.fixable(&finding.code)) && finding.fix.take().is_some() {
                 finding.declined = Some("fixes of this rule are turned off in the configuration".to_owned());
             }
+            let why = finding.fix.iter().flat_map(|f| &f.edits).find_map(|edit| self.hands_off(&edit.file));
+            if let Some(why) = why {
+                finding.fix = None;
+                finding.declined = Some(why.to_owned());
+            }
         }
         checked.findings.sort_by(|a, b| (&a.file, a.span, &a.code).cmp(&(&b.file, b.span, &b.code)));
         for finding in &checked.findings {
@@ -521,6 +556,16 @@ impl<'i> Run<'i> {
                 }
             }
         }
+    }
+
+    /// Why a file is never changed, whatever a rule proposes: it is no test code, or a program writes it.
+    fn hands_off(&self, path: &Path) -> Option<&'static str> {
+        if self.project.role(path) == Role::Product {
+            return Some("it would change product code");
+        }
+        let source = self.source(path)?;
+        let marked = source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"));
+        marked.then_some("the file is marked @generated: change what generates it")
     }
 
     fn settings_of(&self, path: &Path) -> Option<&Settings> {

@@ -55,8 +55,9 @@ fn rules_are_documented() {
         let code = rule.code.as_str();
         let doc = rule.doc();
         let header: Vec<&str> = doc.lines().map(str::trim).collect();
-        // The heading, which is the code, is left out: who prints it has one.
-        assert!(header.first().is_some_and(|line| !line.starts_with('#')), "{code}: nothing before its sections");
+        let file = format!("src/rules/{}.rs", code.replace('-', "_"));
+        let source = std::fs::read_to_string(repository().join(&file)).unwrap();
+        assert_eq!(source.lines().next(), Some(format!("//! # {code}").as_str()), "{file}");
         let at = |section: &str| {
             let at = header.iter().position(|l| *l == section).unwrap_or_else(|| panic!("{code}: no section `{section}`"));
             let text = header[at + 1..].iter().take_while(|l| !l.starts_with("## ")).any(|l| !l.is_empty());
@@ -77,6 +78,15 @@ fn every_rule_has_cases_and_every_folder_of_cases_a_rule() {
     let harness = std::fs::read_to_string(repository().join("tests/cases.rs")).unwrap();
     for rule in &rules {
         assert!(harness.contains(&format!("cases(\"{rule}\")")), "tests/cases.rs does not run {rule}");
+    }
+}
+
+#[test]
+fn every_snapshot_of_a_case_has_its_case() {
+    for snapshot in stems("snapshots", Some("snap")) {
+        let Some((rule, case)) = snapshot.strip_prefix("cases__").and_then(|s| s.split_once("__")) else { continue };
+        let path = repository().join("tests/cases").join(rule.replace('_', "-")).join(case);
+        assert!(path.is_dir() || path.with_extension("py").is_file(), "snapshots/{snapshot}.snap is of no case");
     }
 }
 

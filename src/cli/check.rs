@@ -34,6 +34,8 @@ pub(crate) fn run(args: &CheckArgs, global: &GlobalOptions, console: &mut Consol
     }
     let mut checked = engine::check(&opened.input)?;
     checked.errors.extend(opened.errors.iter().cloned());
+    let (parsed, bytes) = checked.parsed;
+    console.aside(Verbosity::Verbose, |err| writeln!(err, "Parsed {parsed} of {} files, {} KB.", checked.files, bytes / 1000))?;
     let view = opened.view(Applicability::Safe);
     let told = Told { view, format: args.output.output_format.or(opened.format), statistics: args.output.statistics };
     conclude(&checked, &told, &opened, args.output.exit_zero, console)

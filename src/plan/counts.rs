@@ -190,7 +190,7 @@ pub fn plan(
             _ => {}
         }
     }
-    if (dimension == Dimension::Count || old >= MANY) && statistical(m, &regions) {
+    if (dimension == Dimension::Count || old >= MANY) && statistical(m, &regions, dimension) {
         return Err("the test draws random numbers or looks for leaks or collisions: how many it takes is the point".to_owned());
     }
     edits.sort();
@@ -213,7 +213,7 @@ fn boundary(n: u64, dimension: Dimension) -> Option<String> {
     };
     for k in 6..32 {
         let power = 1_u64 << k;
-        if n.abs_diff(power) <= reach && (n != power || dimension == Dimension::Size && (k == 15 || k == 16)) {
+        if n.abs_diff(power) <= reach.max(power / 1000) && n != power {
             return Some(format!("{n} sits at a boundary (2^{k} = {power}), which may be its point"));
         }
     }
@@ -250,6 +250,7 @@ fn is_the_point(name: &str, dimension: Dimension) -> bool {
         "flow",
         "window",
         "fragment",
+        "framing",
         "backpressure",
         "socket",
         "stdin",
@@ -287,6 +288,10 @@ fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
         "tracemalloc",
         "stress",
         "buffer",
+        "very big",
+        "very large",
+        "perf_counter",
+        "process_time",
     ];
     regions.iter().find_map(|r| {
         let text = m.source.slice(*r).to_ascii_lowercase();
@@ -358,7 +363,7 @@ fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
     let own = if matches!(m.stmt(stmt).kind, StmtKind::Assign { .. } | StmtKind::Expr(_)) { own } else { Span::at(0) };
     let mut wanted = vec![n.to_string()];
     for (unit, letter) in [(1_000, 'k'), (1_000_000, 'm'), (1_000_000_000, 'g'), (1 << 10, 'k'), (1 << 20, 'm'), (1 << 30, 'g')] {
-        if n >= unit && n.is_multiple_of(unit) {
+        if n >= unit && n % unit == 0 {
             wanted.push(format!("{}{letter}", n / unit));
         }
     }
@@ -454,7 +459,8 @@ fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, Str
     let content = match m.expr(e).kind {
         ExprKind::Int(_) => rewrite_number(text, old, new),
         // `int(1e6)` stays a power of ten, or it reads as a measurement.
-        ExprKind::Float(_) => rewrite_number(text, old, new).filter(|c| c.contains(['e', 'E'])),
+        ExprKind::Float(_) => rewrite_number(text, old, new)
+            .filter(|c| c.find(['e', 'E']).is_some_and(|at| at <= 2 && !c[..at].contains('.') || at <= 1)),
         _ => {
             // `(1024 * 1024)`: one number needs no parentheses, unless they are a call's.
             let source = m.source.text();
@@ -520,6 +526,17 @@ fn functions_using(sem: &Semantics<'_>, m: &Arc<Module>, site: ExprId, term: &Te
                     None => {}
                 }
             }
+        }
+    }
+    out.sort();
+    out.dedup();
+    // What is set up is used by every method of its class.
+    for f in out.clone() {
+        let setup = m.function(f).is_some_and(|f| {
+            matches!(m.name(f.name), "setUp" | "setUpClass" | "asyncSetUp" | "setup_method" | "setup_class" | "setup")
+        });
+        if setup && let Some(class) = m.scopes.class_of(f).and_then(|c| m.class(c)) {
+            out.extend(class.body.iter().copied().filter(|&s| m.function(s).is_some()));
         }
     }
     out.sort();
@@ -742,7 +759,7 @@ fn harmless(m: &Module, e: ExprId, v: u64, dimension: Dimension) -> bool {
 }
 
 /// Tests whose number of rounds is their point (HAZARDS row 20).
-fn statistical(m: &Module, regions: &[Span]) -> bool {
+fn statistical(m: &Module, regions: &[Span], dimension: Dimension) -> bool {
     const WORDS: &[&str] = &[
         "random",
         "gc.collect",
@@ -759,6 +776,7 @@ fn statistical(m: &Module, regions: &[Span]) -> bool {
     ];
     regions.iter().any(|r| {
         let text = m.source.slice(*r);
-        WORDS.iter().any(|w| text.contains(w))
+        // Random bytes are as good as any other, however many.
+        WORDS.iter().any(|w| (dimension == Dimension::Count || *w != "random") && text.contains(w))
     })
 }

@@ -205,6 +205,8 @@ struct Builder<'s, 'p> {
     visited: Vec<(usize, StmtId)>,
     /// The test mentions that something expires.
     expires: bool,
+    /// Numbers handed to calls inside assertions that speak of time.
+    named: Vec<(Key, f64)>,
 }
 
 /// Describes the durations of one test.
@@ -223,6 +225,7 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         classes: Vec::new(),
         visited: Vec::new(),
         expires: false,
+        named: Vec::new(),
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
     let shared: Vec<Use> =
@@ -266,6 +269,15 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
     }
     b.tie();
+    let twice = b.model.durations.iter().find(|d| {
+        d.wanted
+            && d.frozen.is_none()
+            && b.named.iter().any(|(k, v)| (d.value - v).abs() < 1e-9 && *k != d.key && !b.index.contains_key(k))
+    });
+    if let Some(d) = twice {
+        let why = format!("an assertion names {} a second time", d.text);
+        b.decline(why);
+    }
     b.model
 }
 
@@ -620,6 +632,15 @@ impl Builder<'_, '_> {
                         _ => false,
                     });
                 let text = m.text(test).to_ascii_lowercase();
+                for arg in args {
+                    if let ExprKind::Int(_) | ExprKind::Float(_) = m.expr(arg.value).kind
+                        && TIMES.iter().any(|w| text.contains(w))
+                        && let Some(c) = self.sem.constant(m, arg.value, &Env::default())
+                    {
+                        let span = m.expr(arg.value).span;
+                        self.named.push((Key { file: Arc::clone(&m.file), span, parameter: String::new() }, c.value));
+                    }
+                }
                 if allows && TIMES.iter().any(|w| text.contains(w)) {
                     self.decline(format!("`{}` allows a tolerance that shorter times would all be within", excerpt(m, e)));
                 }

@@ -5,6 +5,7 @@
 
 use rustc_hash::FxHashMap as HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::ast::{Arg, Ast, Expr, ExprId, ExprKind, Function, Stmt, StmtId, StmtKind, Symbol};
@@ -273,6 +274,8 @@ pub struct Project {
     roles: HashMap<PathBuf, Role>,
     /// Suites of those files: they say what a file is that the walk did not find.
     suites: Vec<Arc<Suite>>,
+    /// Files parsed, and their bytes.
+    parsed: (AtomicUsize, AtomicUsize),
     modules: Mutex<HashMap<PathBuf, Slot>>,
     found: Mutex<HashMap<(PathBuf, String), Option<PathBuf>>>,
 }
@@ -286,6 +289,7 @@ impl Project {
             overlay: HashMap::default(),
             roles,
             suites,
+            parsed: (AtomicUsize::new(0), AtomicUsize::new(0)),
             modules: Mutex::new(HashMap::default()),
             found: Mutex::new(HashMap::default()),
         }
@@ -319,6 +323,22 @@ impl Project {
         }
     }
 
+    /// Parses a file.
+    ///
+    /// # Errors
+    /// When a project's own query does not compile.
+    pub fn parse(&self, source: Arc<SourceFile>, role: Role) -> Result<Module, QueryError> {
+        self.parsed.0.fetch_add(1, Ordering::Relaxed);
+        self.parsed.1.fetch_add(source.text().len(), Ordering::Relaxed);
+        Module::new(source, role, &self.queries)
+    }
+
+    /// How many files were parsed, and how many bytes that was.
+    #[must_use]
+    pub fn parsed(&self) -> (usize, usize) {
+        (self.parsed.0.load(Ordering::Relaxed), self.parsed.1.load(Ordering::Relaxed))
+    }
+
     /// A module that something imports, parsed once and kept.
     #[must_use]
     pub fn load(&self, path: &Path) -> Option<Arc<Module>> {
@@ -328,7 +348,7 @@ impl Project {
         };
         slot.get_or_init(|| {
             let source = self.source(path).ok()?;
-            Module::new(source, self.role(path), &self.queries).ok().map(Arc::new)
+            self.parse(source, self.role(path)).ok().map(Arc::new)
         })
         .clone()
     }

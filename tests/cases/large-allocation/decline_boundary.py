@@ -1,0 +1,7 @@
+"""A size at a boundary may be there for it (HAZARDS row 19)."""
+import os
+
+
+def test_longer_than_a_frame(frames):
+    assert frames(os.urandom(65535))
+    assert frames(os.urandom(65537))
