@@ -151,14 +151,10 @@ fn rules_page_is_up_to_date() {
 }
 
 #[test]
-fn every_rule_is_documented_alike() {
+fn every_rule_has_a_heading_and_a_title() {
     for rule in ALL {
         let source = read(&format!("src/rules/{}.rs", rule.code.as_str().replace('-', "_")));
         assert!(source.starts_with(&format!("//! # {}\n//!\n", rule.code)), "`{}`: its file starts with its name", rule.code);
-        let doc = rule.doc();
-        for heading in ["## Why is this bad?", "## Fix"] {
-            assert!(doc.contains(heading), "`{}` has no `{heading}`", rule.code);
-        }
         assert!(!rule.title.ends_with('.') && !rule.title.contains('|'), "`{}`: its title is a phrase for a table", rule.code);
     }
 }

@@ -363,7 +363,7 @@ fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
     let own = if matches!(m.stmt(stmt).kind, StmtKind::Assign { .. } | StmtKind::Expr(_)) { own } else { Span::at(0) };
     let mut wanted = vec![n.to_string()];
     for (unit, letter) in [(1_000, 'k'), (1_000_000, 'm'), (1_000_000_000, 'g'), (1 << 10, 'k'), (1 << 20, 'm'), (1 << 30, 'g')] {
-        if n >= unit && n % unit == 0 {
+        if n >= unit && n.is_multiple_of(unit) {
             wanted.push(format!("{}{letter}", n / unit));
         }
     }
