@@ -25,7 +25,7 @@ use super::{Code, Rule};
 use crate::edit::{Applicability, Fix};
 use crate::finding::Cost;
 use crate::plan::counts::Dimension;
-use crate::plan::solve::Quantity;
+use crate::python::cost::{Site, Use};
 use crate::python::value::Env;
 use crate::query::SiteKind;
 
@@ -43,7 +43,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     for site in cx.of_kind(SiteKind::Sleep) {
         let worst = cx
             .uses(site)
-            .filter(|(t, u)| !t.fast_time && !t.slow && u.iterations > 1.0 && u.seconds() > budget)
+            .filter(|(t, u)| !t.fast_time && !t.slow && u.threads > 1.0 && u.iterations > 1.0 && u.seconds() > budget)
             .max_by(|a, b| a.1.seconds().total_cmp(&b.1.seconds()));
         let Some((test, used)) = worst else { continue };
         let Some(amount) = &used.amount else { continue };
@@ -51,9 +51,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             continue;
         }
         let m = &site.module;
-        let threads = if used.threads > 1.0 { format!("{} threads × ", used.threads) } else { String::new() };
         let message = format!(
-            "{threads}{} iterations × {} s = {} s of sleep in one test; its budget is {budget} s",
+            "{} threads × {} iterations × {} s = {} s of sleep in one test; its budget is {budget} s",
+            used.threads,
             used.iterations,
             seconds(amount.value),
             seconds(used.seconds())
@@ -62,26 +62,34 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         finding.test = Some(test.test.id.clone());
         finding.cost =
             Cost { sleep_s: used.seconds(), threads: used.threads as u64, iterations: used.iterations as u64, bytes: 0 };
-        // Fewer rounds, for when the sleep is as short as what it is tied to allows: then the engine finds no shorter one and
-        // this fix stays.
-        let rounds = cx.sem.loops_around(m, site.expr).into_iter().find_map(|iter| {
-            let (n, editable) = cx.sem.length(m, iter, &Env::default(), 0)?;
-            (editable && n.value > 2.0).then_some(n)
-        });
-        let target = (budget / (used.threads * amount.value)).floor().max(2.0) as u64;
-        match rounds.map(|n| cx.smaller(site, &n, target, Dimension::Count)) {
-            Some(Ok(plan)) => {
-                let message = format!("Loop {} instead of {} times", plan.after, plan.before);
-                let fix = Fix::new(Applicability::Unsafe, message, plan.edits, plan.group);
-                finding.fix = Some(fix.because("the number of rounds may be the point of the test"));
-            }
-            Some(Err(why)) => finding.declined = Some(why),
-            None => {
-                let why = "the sleep is as short as it gets, and what it is multiplied by is not a number in the test";
-                finding.declined = Some(why.to_owned());
-            }
+        match fewer_rounds(cx, site, used) {
+            Ok(fix) => finding.fix = Some(fix),
+            Err(why) => finding.declined = Some(why),
         }
-        let durations = if amount.value > Quantity::FLOOR_S + 1e-9 { Context::keys(amount) } else { Vec::new() };
+        let durations = Context::keys(amount);
         out.push(Draft { finding, durations });
     }
+}
+
+/// Fewer rounds of the innermost loop whose number is written in the test: what is left when the sleep is as short as what it is
+/// tied to allows. The engine prefers the shorter sleep where there is one.
+///
+/// # Errors
+/// With the reason why there is no such number, or why it stays.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturating is what is wanted
+pub(super) fn fewer_rounds(cx: &Context<'_>, site: &Site, used: &Use) -> Result<Fix, String> {
+    let m = &site.module;
+    let rounds = cx.sem.loops_around(m, site.expr).into_iter().find_map(|iter| {
+        let (n, editable) = cx.sem.length(m, iter, &Env::default(), 0)?;
+        (editable && n.value > 2.0).then_some(n)
+    });
+    let Some(rounds) = rounds else {
+        return Err("it is as short as it gets, and how often it happens is not a number in the test".to_owned());
+    };
+    let slept = used.amount.as_ref().map_or(0.0, |a| a.value) * used.times / used.iterations.max(1.0);
+    let target = (cx.settings.budgets.sleep_per_test / slept.max(1e-3)).floor().max(2.0) as u64;
+    let plan = cx.smaller(site, &rounds, target, Dimension::Count)?;
+    let message = format!("Loop {} instead of {} times", plan.after, plan.before);
+    let fix = Fix::new(Applicability::Unsafe, message, plan.edits, plan.group);
+    Ok(fix.because("the number of rounds may be the point of the test"))
 }

@@ -16,13 +16,15 @@
 //! ```
 //!
 //! ## Fix
-//! As for `long-sleep`: the durations of the test shrink together. *Unsafe* for the same reasons.
+//! As for `long-sleep`: the durations of the test shrink together. Where a sleep in a loop is as short as what it is tied to
+//! allows, the rounds become fewer, with the assertions that count them. *Unsafe* for the same reasons.
 
 use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::context::{Context, Draft};
 use super::long_sleep::{exempt, seconds, unslept};
+use super::loop_impact::fewer_rounds;
 use super::{Code, Rule};
 use crate::finding::Cost;
 use crate::python::cost::Site;
@@ -68,6 +70,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
         finding.test = Some(test.test.id.clone());
         finding.cost = Cost { sleep_s: used.seconds(), ..Cost::default() };
+        if used.iterations > 1.0 {
+            finding.fix = fewer_rounds(cx, site, used).ok();
+        }
         told.insert(Rc::as_ptr(site));
         out.push(Draft { finding, durations: Context::keys(&amount) });
     }
