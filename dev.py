@@ -40,8 +40,9 @@ def run(command, cwd=ROOT, env=None, good=(0,)):
 
 def shown(part):
     """A word of a command, without the folder this clone happens to be in."""
-    path = Path(part)
-    return path.name if path.is_absolute() else part
+    option, sign, value = part.rpartition("=")
+    path = Path(value)
+    return option + sign + path.name if path.is_absolute() else part
 
 
 # ---- what is needed ---------------------------------------------------------------------------------------------------
@@ -102,7 +103,9 @@ def measure(python, suite, tag):
     report = suite.parent / f"{suite.name}-{tag}.json"
     path = os.pathsep.join(filter(None, [str(ROOT / "tests" / "measure"), os.environ.get("PYTHONPATH")]))
     env = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    options = ["-q", "-p", "no:cacheprovider", "-p", "dietmeter", "--diet-report", report]
+    report.unlink(missing_ok=True)
+    # With `=`: pytest looks for its root folder before it knows the plugin's options, and takes a bare value for a test file.
+    options = ["-q", "-p", "no:cacheprovider", "-p", "dietmeter", f"--diet-report={report}"]
     run([python, "-m", "pytest", *options], cwd=suite, env=env)
     return json.loads(report.read_text(encoding="utf-8"))
 

@@ -1,6 +1,6 @@
 """A pytest plugin that measures what a suite really costs, so that a diet can be told in figures.
 
-    PYTHONPATH=tests/measure python -m pytest -p dietmeter --diet-report report.json
+    PYTHONPATH=tests/measure python -m pytest -p dietmeter --diet-report=report.json
 
 What it counts is what *test code* does: a call belongs to test code when the file of its immediate caller lies under
 pytest's ``testpaths`` (or under the root folder, when there are none). The product may sleep as it likes.
