@@ -274,6 +274,8 @@ pub struct Project {
     roles: HashMap<PathBuf, Role>,
     /// Suites of those files: they say what a file is that the walk did not find.
     suites: Vec<Arc<Suite>>,
+    /// Test code that mentions a function of a helper module.
+    mentions: Mutex<HashMap<(PathBuf, String), Vec<Arc<Module>>>>,
     /// Files parsed, and their bytes.
     parsed: (AtomicUsize, AtomicUsize),
     modules: Mutex<HashMap<PathBuf, Slot>>,
@@ -289,6 +291,7 @@ impl Project {
             overlay: HashMap::default(),
             roles,
             suites,
+            mentions: Mutex::new(HashMap::default()),
             parsed: (AtomicUsize::new(0), AtomicUsize::new(0)),
             modules: Mutex::new(HashMap::default()),
             found: Mutex::new(HashMap::default()),
@@ -301,6 +304,7 @@ impl Project {
             self.overlay.insert(file.path.clone(), file);
         }
         self.modules.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.mentions.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What a file is to its suite.
@@ -353,16 +357,24 @@ impl Project {
         .clone()
     }
 
-    /// The test code that mentions a name; each file is parsed at most once.
+    /// The test code that mentions a function of a helper module and, as an import has to, that module; parsed once, kept.
     #[must_use]
-    pub fn mentioning(&self, name: &str) -> Vec<Arc<Module>> {
+    pub fn mentioning(&self, helper: &Path, name: &str) -> Vec<Arc<Module>> {
+        let key = (helper.to_path_buf(), name.to_owned());
+        if let Some(known) = self.mentions.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let Some(stem) = helper.file_stem().and_then(|s| s.to_str()) else { return Vec::new() };
         let mut paths: Vec<&PathBuf> = self.roles.iter().filter(|(_, r)| **r != Role::Product).map(|(p, _)| p).collect();
         paths.sort();
-        paths
-            .into_iter()
-            .filter(|p| self.source(p).is_ok_and(|s| memchr::memmem::find(s.text().as_bytes(), name.as_bytes()).is_some()))
-            .filter_map(|p| self.load(p))
-            .collect()
+        let holds = |text: &str| {
+            let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+            has(stem) && has(name)
+        };
+        let found: Vec<Arc<Module>> =
+            paths.into_iter().filter(|p| self.source(p).is_ok_and(|s| holds(s.text()))).filter_map(|p| self.load(p)).collect();
+        self.mentions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
+        found
     }
 
     /// Whether a file exists, on disk or among the changed ones.

@@ -644,9 +644,12 @@ impl<'p> Semantics<'p> {
     fn passed(&self, m: &Arc<Module>, def: StmtId, index: usize) -> Type {
         let Some(f) = m.function(def) else { return Type::Unknown };
         let mut t = self.passed_in(m, m, def, index);
-        let shared = matches!(m.role, Role::Helper | Role::Conftest) && m.source.slice(m.stmt(def).span).contains(".join(");
+        // Strings are joined everywhere; a join of a thread has no argument, or a timeout.
+        let text = m.source.slice(m.stmt(def).span);
+        let shared =
+            matches!(m.role, Role::Helper | Role::Conftest) && (text.contains(".join()") || text.contains(".join(timeout"));
         if shared {
-            for other in self.project.mentioning(m.name(f.name)) {
+            for other in self.project.mentioning(&m.file, m.name(f.name)) {
                 if other.file != m.file {
                     t = t.or(self.passed_in(&other, m, def, index));
                 }
