@@ -264,6 +264,9 @@ impl Module {
 
 type Slot = Arc<OnceLock<Option<Arc<Module>>>>;
 
+/// Modules that mention a function, by the helper module that defines it and its name.
+type Mentions = HashMap<(PathBuf, String), Vec<Arc<Module>>>;
+
 /// Everything the analysis of one run shares between threads.
 pub struct Project {
     /// The compiled queries.
@@ -275,7 +278,7 @@ pub struct Project {
     /// Suites of those files: they say what a file is that the walk did not find.
     suites: Vec<Arc<Suite>>,
     /// Test code that mentions a function of a helper module.
-    mentions: Mutex<HashMap<(PathBuf, String), Vec<Arc<Module>>>>,
+    mentions: Mutex<Mentions>,
     /// Files parsed, and their bytes.
     parsed: (AtomicUsize, AtomicUsize),
     modules: Mutex<HashMap<PathBuf, Slot>>,
@@ -364,7 +367,9 @@ impl Project {
         if let Some(known) = self.mentions.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
         }
-        let Some(stem) = helper.file_stem().and_then(|s| s.to_str()) else { return Vec::new() };
+        // A package is imported by its folder's name.
+        let module = if helper.ends_with("__init__.py") { helper.parent() } else { Some(helper) };
+        let Some(stem) = module.and_then(Path::file_stem).and_then(|s| s.to_str()) else { return Vec::new() };
         let mut paths: Vec<&PathBuf> = self.roles.iter().filter(|(_, r)| **r != Role::Product).map(|(p, _)| p).collect();
         paths.sort();
         let holds = |text: &str| {
