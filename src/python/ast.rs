@@ -7,6 +7,8 @@
 //! Expressions are stored children first, in the order of their ends; statements parents first, in the order of
 //! their starts. Looking a span up is a binary search over them, and needs no index of its own.
 //!
+//! Children lie inside their parents, except where a damaged text was repaired ([`Ast::errors`] is not empty then).
+//!
 //! Every expression knows the statement it stands in, every statement its parent, so walking outwards
 //! (enclosing loop, function, `with`) is as cheap as walking inwards.
 

@@ -241,7 +241,8 @@ fn check(ast: &Ast, text: &str) {
             assert!(child < id, "children come first");
             assert_eq!(ast.expr(child).parent, Some(id));
             assert_eq!(ast.expr(child).stmt, expr.stmt);
-            assert!(expr.span.contains(ast.expr(child).span));
+            // Where tree-sitter repairs a damaged text (`**\n. case `), a node it makes up may end before what it puts into it.
+            assert!(!ast.errors.is_empty() || expr.span.contains(ast.expr(child).span));
         });
         if let Some(parent) = expr.parent {
             let mut times = 0;
