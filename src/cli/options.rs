@@ -138,13 +138,11 @@ impl FileOptions {
     }
 
     /// The pair of `--respect-gitignore`, when one of it was given.
-    #[allow(dead_code, reason = "read once the configuration is wired in project.rs")]
     pub(crate) fn respect_gitignore(&self) -> Option<bool> {
         either(self.respect_gitignore, self.no_respect_gitignore)
     }
 
     /// The pair of `--force-exclude`, when one of it was given.
-    #[allow(dead_code, reason = "read once the configuration is wired in project.rs")]
     pub(crate) fn force_exclude(&self) -> Option<bool> {
         either(self.force_exclude, self.no_force_exclude)
     }

@@ -1110,7 +1110,6 @@ impl Groups {
             map.push(i);
         }
         for w in map.windows(2) {
-            // Product constants tie nothing together across tests: they cannot move.
             self.join(w[0], w[1]);
         }
         let Some(&first) = map.first() else { return };
@@ -1144,10 +1143,6 @@ impl Groups {
     }
 
     fn join(&mut self, a: usize, b: usize) {
-        let fixed = |d: &Duration| d.frozen.as_deref().is_some_and(|f| f.ends_with("product code"));
-        if fixed(&self.durations[a]) || fixed(&self.durations[b]) {
-            // Still one test's group: join through an editable neighbour below.
-        }
         let (a, b) = (self.root(a), self.root(b));
         if a != b {
             self.parent[a.max(b)] = a.min(b);
