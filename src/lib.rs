@@ -13,6 +13,7 @@
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
+//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod edit;
 pub mod engine;
 pub mod finding;
 pub mod plan;
+pub mod pytest;
 pub mod python;
 pub mod query;
 pub mod report;
