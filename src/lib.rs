@@ -13,7 +13,7 @@
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
-//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source.
+//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -22,6 +22,7 @@ pub mod discover;
 pub mod edit;
 pub mod engine;
 pub mod finding;
+pub mod measure;
 pub mod plan;
 pub mod pytest;
 pub mod python;
