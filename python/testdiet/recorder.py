@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import threading
-import time
 
 import pytest
 
@@ -26,8 +25,7 @@ class System:
     """Functions of the real system, kept where neither a fake clock nor a mocking test replaces them."""
 
     def __init__(self):
-        self.perf = time.perf_counter
-        self.time = time.time
+        self.real = Clock.taken()
         self.write = os.write
         self.open = os.open
         self.fstat = os.fstat
@@ -71,7 +69,7 @@ class Stream:
         self.system = system
         self.path = os.path.join(folder, f"events-{os.getpid()}.jsonl")
         self.each = each
-        self.synced = system.perf()
+        self.synced = system.real.perf()
         self.fd = None
         self.identity = None
         self.reopen()
@@ -94,10 +92,10 @@ class Stream:
             self.reopen()
         self.system.write(self.fd, line)
         if sync:
-            now = self.system.perf()
+            now = self.system.real.perf()
             if self.each or now - self.synced >= SYNC:
                 self.system.sync(self.fd)
-                self.synced = self.system.perf()
+                self.synced = self.system.real.perf()
 
 
 def printable(text):
@@ -174,18 +172,15 @@ class Recorder:
         before = system.descriptors()
         self.ran += 1
         self.known = test = {"event": "ended", "test": printable(item.nodeid), "outcome": "passed", "phases_s": [0.0, 0.0, 0.0]}
-        started = {"event": "started", "test": test["test"], "at": system.time(), "threads": threading.active_count()}
+        started = {"event": "started", "test": test["test"], "at": system.real.wall(), "threads": threading.active_count()}
         self.stream.tell({**started, "memory": system.memory(), "descriptors": before}, sync=True)
-        skipped = virtual()
         if self.gauges is not None:
             self.tally = self.gauges.begin(str(item.path), (item.location[1] or 0) + 1, getattr(item, "originalname", None) or item.name)
-        start = system.perf()
+        start = system.real.perf()
         yield
         if not self.here:
             return
-        test["wall_s"] = round(system.perf() - start, 6)
-        if virtual() > skipped:
-            test["virtual_s"] = round(virtual() - skipped, 6)
+        test["wall_s"] = round(system.real.perf() - start, 6)
         if self.tally is not None:
             self.gauges.finish(self.tally)
             self.describe(test, self.tally)
@@ -290,6 +285,10 @@ class Recorder:
         phase = {"setup": 0, "call": 1, "teardown": 2}.get(report.when)
         if phase is not None:
             test["phases_s"][phase] = round(test["phases_s"][phase] + report.duration, 6)
+        fast_time = getattr(report, "fast_time", None)
+        if fast_time is not None:
+            # What `testdiet.plugin` says of its clock.
+            test["virtual_s"] = round(test.get("virtual_s", 0.0) + fast_time["virtual_seconds"], 6)
         if report.outcome == "rerun":
             test["outcome"] = "passed"
             test.pop("why", None)
@@ -334,7 +333,7 @@ def judged(report, known):
     return known
 
 
-def end_with(parent):
+def end_with_parent():
     """Lets the system end this process when the one that started it is gone, so that no run goes on unseen."""
     if not sys.platform.startswith("linux"):
         return
@@ -344,13 +343,8 @@ def end_with(parent):
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
     except (ImportError, OSError, AttributeError):
         return
-    if os.getppid() != parent:
+    if os.getppid() == 1:
         os._exit(1)
-
-
-def virtual():
-    """Seconds that the fast_time clock has let pass so far without their being spent."""
-    return 0.0
 
 
 class Prepared:
@@ -361,31 +355,56 @@ class Prepared:
         self.system = System()
         self.limits = self.gauges = None
         if order["limits"] is not None:
-            self.limits = Limits(**order["limits"])
+            self.limits = Limits(self.system.real, **order["limits"])
             self.limits.apply()
         if order["gauges"] or order["limits"] is not None:
-            self.gauges = Gauges(self.limits)
+            self.gauges = Gauges(self.system.real, self.limits)
             self.gauges.plug_in()
         if order["alloc"]:
             tracemalloc.start()
 
+    def prepare_workers(self):
+        """Lets workers of pytest-xdist load this plugin as early as here; left to themselves they do after conftest.py."""
+        os.environ[PLUGINS] = ",".join(filter(None, [__name__, os.environ.get(PLUGINS)]))
+        os.environ[ORDER] = _encode({**self.order, "parent": os.getpid()})
 
-_order = os.environ.get("TESTDIET_RECORD")
+
+#: Names of variables: the order, and pytest's own list of plugins.
+ORDER, PLUGINS = "TESTDIET_RECORD", "PYTEST_PLUGINS"
+
+
+def ordered():
+    """The order for this very process, or None."""
+    order = json.loads(os.environ.get(ORDER, "null"))
+    plugins = os.environ.get(PLUGINS, "").split(",")
+    if order is None or __name__ not in plugins:
+        return order
+    # A worker, or a pytest that a test runs in a worker: that one is the test's own affair.
+    plugins.remove(__name__)
+    os.environ[PLUGINS] = ",".join(plugins)
+    if not os.environ[PLUGINS]:
+        del os.environ[PLUGINS]
+    return order if os.getppid() == order["parent"] else None
+
+
+_order = ordered()
 _prepared = None
-if _order:
+if _order is not None:
     import tracemalloc
 
-    from testdiet.gauges import Gauges
+    from testdiet.gauges import Clock, Gauges
     from testdiet.limits import Limits
 
-    _prepared = Prepared(json.loads(_order))
+    _prepared = Prepared(_order)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    if _prepared is not None:
-        order = _prepared.order
-        if not hasattr(config, "workerinput"):
-            end_with(order["parent"])
-        recorder = Recorder(config, order, _prepared.system, _prepared.gauges, _prepared.limits)
-        config.pluginmanager.register(recorder, "testdiet-recorder")
+    if _prepared is None:
+        return
+    if not hasattr(config, "workerinput"):
+        end_with_parent()
+        if config.getoption("dist", "no") != "no":
+            _prepared.prepare_workers()
+    recorder = Recorder(config, _order, _prepared.system, _prepared.gauges, _prepared.limits)
+    config.pluginmanager.register(recorder, "testdiet-recorder")
