@@ -208,6 +208,18 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When it could not be started or watched.
     pub fn run(&self, interrupts: &Interrupts, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<End, RunError> {
+        self.watch(interrupts, &mut |event| event.map_or(ControlFlow::Continue(()), &mut *listen))
+    }
+
+    /// As [`Self::run`], and calls `watch` with `None` some forty times a second: time passes also while nothing is told.
+    ///
+    /// # Errors
+    /// When it could not be started or watched.
+    pub fn watch(
+        &self,
+        interrupts: &Interrupts,
+        watch: &mut dyn FnMut(Option<Event>) -> ControlFlow<()>,
+    ) -> Result<End, RunError> {
         let output = self.keep.join("output.txt");
         let out = File::create(&output).map_err(kept(&output))?;
         let err = out.try_clone().map_err(kept(&output))?;
@@ -224,7 +236,7 @@ impl<'a> Run<'a> {
             if !events.is_empty() {
                 heard = Instant::now();
             }
-            let enough = events.into_iter().any(|event| listen(event).is_break());
+            let enough = events.into_iter().map(Some).chain([None]).any(|event| watch(event).is_break());
             if over {
                 break None;
             } else if enough {
@@ -250,7 +262,7 @@ impl<'a> Run<'a> {
         }
         for event in reader.poll().map_err(kept(&self.keep))? {
             // Too late to break off.
-            _ = listen(event);
+            _ = watch(Some(event));
         }
         Ok(End { how, took: start.elapsed(), output })
     }
