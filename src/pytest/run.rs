@@ -2,7 +2,7 @@
 
 use std::env::JoinPathsError;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -448,11 +448,11 @@ fn sweep(keep: &Path) {
     // The folder's name is part of the order, and no other run's.
     let Ok(marker) = serde_json::to_string(&keep) else { return };
     let finder = memchr::memmem::Finder::new(&marker);
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let id = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         let Some(id) = id.filter(|id| id.as_raw_nonzero().get().unsigned_abs() != std::process::id()) else { continue };
         // The environments of other users' processes are closed to us, and none of ours.
-        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let ours = environment.split(|b| *b == 0).any(|v| v.starts_with(ORDER.as_bytes()) && finder.find(v).is_some());
         if ours {
             _ = kill_process(id, Signal::KILL);
