@@ -72,8 +72,8 @@ def test_async():
         await asyncio.sleep(0.01)
     asyncio.run(main())
 
-def test_threads():
-    threads = [threading.Thread(target=time.sleep, args=(0.05,)) for _ in range(7)]
+def test_threads(all_there=threading.Barrier(7)):
+    threads = [threading.Thread(target=all_there.wait) for _ in range(7)]
     for t in threads: t.start()
     for t in threads: t.join()
 
@@ -115,6 +115,11 @@ class Case(unittest.TestCase):
 def test_warns():
     import warnings
     warnings.warn('old')
+
+def test_handed_over():
+    threads = [threading.Thread(target=time.sleep, args=(0.05,)) for _ in range(7)]
+    for t in threads: t.start()
+    for t in threads: t.join()
 ";
 
 #[test]
@@ -139,13 +144,16 @@ fn what_tests_do_is_counted_to_the_call() {
         assert_eq!(sites(test(&run, "test_async")), [("sleep", "asyncio.sleep", 17, 1), ("sleep", "asyncio.sleep", 18, 4)]);
         assert!(slept("test_async", 0.09));
         assert_eq!(threads("test_threads"), [7, 7, 0]);
+        assert_eq!(
+            sites(test(&run, "test_threads")),
+            [("join", "threading.Thread", 23, 7), ("thread", "threading.Thread", 22, 7)]
+        );
+        let join = &test(&run, "test_threads")["sites"][1];
+        assert_eq!((&join["kind"], &join["untimed"], &join["file"]), (&"join".into(), &7.into(), &"tests/test_known.py".into()));
         // Nobody but the thread calls `sleep`: that is the test's doing.
-        let expected =
-            [("join", "threading.Thread", 23, 7), ("sleep", "time.sleep", 20, 7), ("thread", "threading.Thread", 22, 7)];
-        assert_eq!(sites(test(&run, "test_threads")), expected);
-        let join = test(&run, "test_threads")["sites"].as_array().unwrap().iter().find(|s| s["kind"] == "join").unwrap();
-        assert_eq!((&join["untimed"], &join["file"]), (&7.into(), &"tests/test_known.py".into()));
-        assert!(slept("test_threads", 0.35));
+        let slept_there: Vec<_> = sites(test(&run, "test_handed_over")).into_iter().filter(|s| s.0 == "sleep").collect();
+        assert_eq!(slept_there, [("sleep", "time.sleep", 64, 7)]);
+        assert!(slept("test_handed_over", 0.35));
         assert_eq!(threads("test_one_after_the_other"), [12, 1, 0]);
         let waits: Vec<_> = sites(test(&run, "test_waits")).into_iter().filter(|s| s.0 == "wait").map(|s| (s.1, s.2)).collect();
         assert_eq!(waits, [("Event.wait", 32), ("Future.result", 36), ("Queue.get", 34), ("ThreadPoolExecutor.__exit__", 35)]);
@@ -154,8 +162,8 @@ fn what_tests_do_is_counted_to_the_call() {
         assert_eq!(test(&run, "test_processes")["processes"], 1);
         assert_eq!(sites(test(&run, "test_unit")).iter().filter(|s| s.0 == "sleep").count(), 3);
         assert_eq!(test(&run, "test_warns")["warned"][0], "UserWarning: old");
-        assert_eq!(run["totals"]["threads_started"], 24);
-        assert_eq!(run["totals"]["outcomes"]["passed"], 10);
+        assert_eq!(run["totals"]["threads_started"], 31);
+        assert_eq!(run["totals"]["outcomes"]["passed"], 11);
         assert_eq!(run["files"][0]["file"], "tests/test_known.py");
         assert_eq!(run["workers"], if workers.is_empty() { 0 } else { 2 });
     }
