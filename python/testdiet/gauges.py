@@ -391,7 +391,8 @@ class Gauges:
             frame, _ = self.place(caller)
             tally = self.owner()
             ticket = self.thread_starts(tally, self.key(THREAD, of(thread), frame or caller))
-            thread._testdiet_tally, thread._testdiet_ticket = tally, ticket
+            # Past a `__setattr__` that a subclass may have.
+            thread.__dict__.update(_testdiet_tally=tally, _testdiet_ticket=ticket)
             self.busy.inside = True
             try:
                 return original(thread, *args, **kwargs)
@@ -408,7 +409,7 @@ class Gauges:
         @functools.wraps(original)
         def _bootstrap_inner(thread):
             ticket = thread.__dict__.pop("_testdiet_ticket", None)
-            thread._testdiet_runs = True
+            thread.__dict__["_testdiet_runs"] = True
             try:
                 return original(thread)
             finally:
