@@ -64,13 +64,14 @@ def _testdiet_slow_names(config, arg, item):
     """Whether a node id of the command line names a test, its class, or the test without its parameters."""
     import os
 
-    base, bracket, parameters = arg.partition("[")
-    path, *names = base.split("::")
+    path, _, names = arg.partition("::")
     path = os.path.realpath(os.path.join(str(config.invocation_params.dir), path))
     if not config.option.pyargs and path != os.path.realpath(str(getattr(item, "path", None) or item.fspath)):
         return False
-    of_base, of_bracket, of_parameters = item.nodeid.partition("[")
-    of_names = of_base.split("::")[1:]
-    if bracket and (names, parameters) != (of_names, of_parameters):
-        return False
-    return names == of_names[: len(names)]
+    of_item = item.nodeid.partition("::")[2]
+    # `[` ends the names: what follows are parameters, in which anything may stand.
+    names, bracket, _ = names.partition("[")
+    if bracket:
+        return arg.partition("::")[2] == of_item
+    names, of_item = names.split("::"), of_item.partition("[")[0].split("::")
+    return names == of_item[: len(names)]

@@ -16,6 +16,7 @@ use crate::source::SourceError;
 mod check;
 mod console;
 mod fix;
+mod init;
 mod options;
 mod project;
 mod rule;
@@ -45,9 +46,11 @@ enum Command {
     Check(check::CheckArgs),
     /// Apply safe fixes
     Fix(fix::FixArgs),
+    /// Set a suite up: marker, safe pytest defaults, guidelines, hooks; each part shown first
+    Init(init::InitArgs),
     /// Explain a rule: what, why, example, when the fix is unsafe
     Rule(rule::RuleArgs),
-    /// Take back what the last `fix` wrote
+    /// Take back what the last `fix` or `init` wrote
     Undo(undo::UndoArgs),
 }
 
@@ -142,6 +145,7 @@ fn dispatch(cli: Cli, console: &mut Console) -> Result<Status, Failure> {
     match cli.command {
         Command::Check(args) => on_deep_stacks(|| check::run(&args, global, console)),
         Command::Fix(args) => on_deep_stacks(|| fix::run(&args, global, console)),
+        Command::Init(args) => init::run(&args, global, console),
         Command::Rule(args) => rule::run(&args, console),
         Command::Undo(args) => undo::run(&args, console),
     }

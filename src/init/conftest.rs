@@ -1,0 +1,111 @@
+//! Has a plain `pytest` skip slow tests: by a block in the suite's `conftest.py`, or by testdiet's plugin where the suite has it.
+
+use std::path::{Component, PathBuf};
+
+use super::block::PYTHON;
+use super::{Part, Project, Proposal, requirements};
+
+pub(super) static PART: Part = Part {
+    name: "conftest",
+    title: "Skip slow tests in a plain `pytest`",
+    why: "They run with --runslow, with -m \"\", with -m slow and by their node id, and with nothing else.",
+    propose,
+};
+
+/// The hooks; testdiet's plugin has them from the same file.
+const HOOKS: &str = include_str!("../../python/testdiet/slow.py");
+/// The first line of them that the block needs.
+const FIRST: &str = "import pytest as _testdiet_pytest\n";
+/// `hookimpl(specname=…)` came with pluggy 1, which pytest takes since this version.
+const SINCE: (u32, u32) = (7, 0);
+
+fn propose(project: &Project) -> Proposal {
+    if requirements::has_testdiet(project) {
+        return Ok(Vec::new());
+    }
+    if requirements::pytest_older_than(project, SINCE) {
+        return Err("it takes pytest 7 or newer, and the project asks for an older one".to_owned());
+    }
+    let (_, settings) = project.pytest()?;
+    if settings.words("addopts").iter().any(|word| word.starts_with("-m")) {
+        return Err("`addopts` holds a `-m`, which would overrule --runslow; take it out first".to_owned());
+    }
+    let path = home(project)?;
+    let file = project.read(&path)?;
+    let shown = |path| project.shown(path);
+    for other in project.files.iter().chain([&path]).filter(|f| f.file_name().is_some_and(|n| n == "conftest.py")) {
+        let text = project.read(other)?;
+        let own = PYTHON.without(text.text()).map_err(|why| format!("{}: {why}", shown(other)))?;
+        if own.contains("--runslow") {
+            return Err(format!("{} has a `--runslow` of its own", shown(other)));
+        }
+    }
+    if file.text().lines().take(20).any(|line| line.contains("@generated")) {
+        return Err(format!("{} is marked @generated: change what generates it", shown(&path)));
+    }
+    let text = PYTHON.put(&file, &block(), 2).map_err(|why| format!("{}: {why}", shown(&path)))?;
+    Ok(if text == file.text() { Vec::new() } else { vec![file.with_text(text)] })
+}
+
+/// What stands between the lines of the block.
+fn block() -> String {
+    let code = HOOKS.find(FIRST).map_or(HOOKS, |at| &HOOKS[at..]);
+    let code = code.replacen(FIRST, &format!("{}  # noqa: E402\n", FIRST.trim_end()), 1);
+    format!(
+        "# Written by `testdiet init`, which updates it too. A plain `pytest` skips tests marked `slow`; they run with --runslow,\n\
+         # with -m \"\", with an expression that names the mark (-m slow), and by their node id.\n{code}"
+    )
+}
+
+/// The `conftest.py` that pytest reads before it reads its command line, whichever tests it is given: the one in the root; or
+/// that of the one folder all tests lie in, where pytest looks for it when it is given nothing.
+///
+/// A new one is made in the root only where there is no such folder: pytest puts the folder of a `conftest.py` on `sys.path`,
+/// which could change what is imported.
+fn home(project: &Project) -> Result<PathBuf, String> {
+    let root = &project.suite.root;
+    let in_root = root.join("conftest.py");
+    let tests: Vec<_> = project.files.iter().filter(|f| f.file_name().is_some_and(|n| n != "conftest.py")).collect();
+    if tests.is_empty() {
+        return Err("no tests were found".to_owned());
+    }
+    if in_root.is_file() {
+        return Ok(in_root);
+    }
+    let first = |path: &std::path::Path| match path.components().next() {
+        Some(Component::Normal(name)) if path.components().count() > 1 => Some(name.to_owned()),
+        _ => None,
+    };
+    let mut folders = tests.iter().map(|test| test.strip_prefix(root).ok().and_then(first));
+    let folder = folders.next().flatten();
+    if let Some(folder) = folder.filter(|folder| folders.all(|other| other.as_ref() == Some(folder))) {
+        let paths = &project.suite.testpaths;
+        let looked_at = if paths.is_empty() {
+            folder.to_string_lossy().starts_with("test")
+        } else {
+            paths.iter().all(|path| PathBuf::from(path).starts_with(&folder))
+        };
+        if looked_at {
+            return Ok(root.join(folder).join("conftest.py"));
+        }
+    }
+    Ok(in_root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_block_is_the_code_of_the_plugin() {
+        let block = block();
+        let code = HOOKS.split_once(FIRST).unwrap().1;
+        assert!(block.ends_with(code) && block.is_ascii());
+        // Whatever a conftest.py holds, none of its names is bound anew.
+        for line in block.lines().filter(|l| !l.starts_with(' ')) {
+            let name = line.strip_prefix("def ").or_else(|| line.strip_prefix("import pytest as "));
+            assert!(line.is_empty() || line.starts_with(['#', '@']) || name.is_some(), "{line}");
+            assert!(name.is_none_or(|n| n.starts_with("_testdiet_") || n.starts_with("pytest_testdiet_")), "{line}");
+        }
+    }
+}
