@@ -14,6 +14,7 @@
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
 //! * [`init`] proposes what a suite needs once: configuration, a conftest block, guidelines, hooks.
+//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod engine;
 pub mod finding;
 pub mod init;
 pub mod plan;
+pub mod pytest;
 pub mod python;
 pub mod query;
 pub mod report;
