@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueHint};
+use dialoguer::Confirm;
+use dialoguer::console::Term;
 
 use super::console::{Console, Verbosity};
 use super::options::GlobalOptions;
 use super::{Failure, Status, project};
 use crate::engine::Change;
 use crate::init::{PARTS, Part, Project};
+use crate::pytest::interrupt::Interrupts;
 use crate::report::{amount, patch, shown, style};
 use crate::source::SourceFile;
 
@@ -135,9 +138,15 @@ impl Setup {
             changes.iter().try_for_each(|change| patch::show(change, name(&change.after.path, &self.cwd), out))?;
             writeln!(out)
         })?;
-        let asked = dialoguer::Confirm::new().with_prompt("Write this?").default(true).interact();
+        // The question hides the cursor: Ctrl-C ends the question first, and the command then.
+        let _interrupts = Interrupts::catch();
+        let asked = Confirm::new().with_prompt("Write this?").default(true).interact();
         console.shown(|out| writeln!(out))?;
-        asked.map_err(|error| Failure::Usage(format!("nothing was written, for the question was not answered: {error}")))
+        asked.map_err(|_| {
+            // Where it cannot be shown there is no terminal any more.
+            _ = Term::stderr().show_cursor();
+            Failure::Usage("nothing was written: the question was not answered".to_owned())
+        })
     }
 }
 
