@@ -560,6 +560,9 @@ impl<'i> Run<'i> {
 
     /// Why a file is never changed, whatever a rule proposes: it is no test code, or a program writes it.
     fn hands_off(&self, path: &Path) -> Option<&'static str> {
+        if self.input.files.iter().any(|(found, _)| found.suite.config_file.as_deref() == Some(path)) {
+            return None;
+        }
         if self.project.role(path) == Role::Product {
             return Some("it would change product code");
         }
@@ -680,11 +683,12 @@ impl<'i> Run<'i> {
     }
 }
 
-/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding.
+/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding. What is
+/// added to a configuration is read back by [`crate::discover::amend`].
 fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
     let new = apply(old.text(), edits.iter().copied());
-    let tree = lower::parse(&new)?;
-    if tree.root_node().has_error() {
+    let configuration = old.path.extension().is_some_and(|e| ["toml", "ini", "cfg"].iter().any(|c| e == *c));
+    if !configuration && lower::parse(&new)?.root_node().has_error() {
         return None;
     }
     old.with_text(new.clone()).encode()?;

@@ -46,6 +46,8 @@ pub enum SiteKind {
     Allocation,
     /// A loop, by what it iterates over.
     Loop,
+    /// A mark on a test.
+    Mark,
     /// A site of a project's own query.
     Custom,
 }
@@ -58,6 +60,7 @@ const SITES: &[(&str, SiteKind)] = &[
     ("pool", SiteKind::Pool),
     ("allocation", SiteKind::Allocation),
     ("loop", SiteKind::Loop),
+    ("mark", SiteKind::Mark),
     ("site", SiteKind::Custom),
 ];
 
@@ -79,6 +82,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("queries/allocation.scm", include_str!("../queries/allocation.scm")),
     ("queries/join.scm", include_str!("../queries/join.scm")),
     ("queries/loop.scm", include_str!("../queries/loop.scm")),
+    ("queries/mark.scm", include_str!("../queries/mark.scm")),
     ("queries/pool.scm", include_str!("../queries/pool.scm")),
     ("queries/sleep.scm", include_str!("../queries/sleep.scm")),
     ("queries/sleep-value.scm", include_str!("../queries/sleep-value.scm")),

@@ -14,6 +14,7 @@ mod sleep_budget;
 mod syntax_error;
 mod too_many_threads;
 mod unchecked_join;
+mod unregistered_marker;
 pub(crate) mod unused_suppression;
 
 use std::fmt;
@@ -107,6 +108,7 @@ pub static ALL: &[&Rule] = &[
     &large_allocation::RULE,
     &long_loop::RULE,
     &loop_impact::RULE,
+    &unregistered_marker::RULE,
     &unused_suppression::RULE,
     &syntax_error::RULE,
 ];
