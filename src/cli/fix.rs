@@ -188,7 +188,7 @@ impl Run<'_> {
 }
 
 /// The patch of all changes: bytes, or something to look at on a terminal.
-fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Failure> {
+pub(super) fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Failure> {
     let terminal = console.terminal();
     let each = |write: fn(&Change, &Path, &mut dyn io::Write) -> io::Result<()>, out: &mut dyn io::Write| {
         changes.iter().try_for_each(|change| write(change, view.relative(&change.before.path), out))

@@ -11,11 +11,12 @@ use dialoguer::console::Term;
 use super::console::{Console, Verbosity};
 use super::options::GlobalOptions;
 use super::{Failure, Status, project};
+use crate::edit::Applicability;
 use crate::engine::Change;
 use crate::init::{PARTS, Part, Project};
 use crate::pytest::interrupt::Interrupts;
-use crate::report::{amount, patch, shown, style};
-use crate::source::SourceFile;
+use crate::report::{View, amount, patch, shown, style};
+use crate::source::{SourceError, SourceFile};
 
 /// Arguments of `testdiet init`.
 #[derive(Debug, Args)]
@@ -122,7 +123,7 @@ impl Setup {
                         refused += 1;
                         continue;
                     }
-                    self.project.accept(files).map_err(unreadable)?;
+                    self.project.accept(files).map_err(|error| unreadable(&error))?;
                 }
             }
         }
@@ -131,7 +132,11 @@ impl Setup {
 
     /// Shows a part, and asks.
     fn ask(&self, part: &Part, files: &[SourceFile], console: &mut Console) -> Result<bool, Failure> {
-        let changes = files.iter().map(|file| self.project.change(file)).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        let changes = files
+            .iter()
+            .map(|file| self.project.change(file))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| unreadable(&error))?;
         let strong = style::STRONG;
         console.shown(|out| {
             writeln!(out, "{strong}{}{strong:#} ({})\n{}\n", part.title, part.name, part.why)?;
@@ -150,7 +155,7 @@ impl Setup {
     }
 }
 
-fn unreadable(error: crate::source::SourceError) -> Failure {
+fn unreadable(error: &SourceError) -> Failure {
     Failure::Usage(format!("a file changed while it was looked at: {error}"))
 }
 
@@ -163,13 +168,7 @@ fn diff(changes: &[Change], cwd: &Path, top: &Path, console: &mut Console) -> Re
             top.display()
         )));
     }
-    let each = |write: fn(&Change, &Path, &mut dyn io::Write) -> io::Result<()>, out: &mut dyn io::Write| {
-        changes.iter().try_for_each(|change| write(change, name(&change.after.path, cwd), out))
-    };
-    if console.terminal() {
-        console.shown(|out| each(patch::show, out))?
-    } else {
-        console.bytes(|out| each(patch::write, out))?
-    }
+    let view = View { cwd: cwd.to_path_buf(), applies: Applicability::Safe };
+    super::fix::diff(changes, &view, console)?;
     Ok(Status::Found)
 }

@@ -148,9 +148,11 @@ fn outside_toml(text: &str) -> Option<toml::Table> {
     Some(table)
 }
 
-fn outside_ini(text: &str, name: &str) -> Option<Vec<(String, Vec<(String, String)>)>> {
+/// Names of sections, of their keys, and values.
+fn outside_ini(text: &str, name: &str) -> Option<Vec<[String; 3]>> {
     let sections = ini::parse(text).ok()?.into_iter().filter(|s| s.name != ini_section(name));
-    Some(sections.map(|s| (s.name, s.keys.into_iter().map(|k| (k.name, k.value)).collect())).collect())
+    let keys = |s: ini::Section| s.keys.into_iter().map(move |k| [s.name.clone(), k.name, k.value]).collect::<Vec<_>>();
+    Some(sections.flat_map(keys).collect())
 }
 
 // ---- INI ------------------------------------------------------------------------------------------------------------

@@ -114,12 +114,11 @@ impl Project {
     /// When a file that it read before cannot be read any more.
     pub fn accept(&mut self, proposed: Vec<SourceFile>) -> Result<(), SourceError> {
         for after in proposed {
-            match self.accepted.get_mut(&after.path) {
-                Some(change) => change.after = after,
-                None => {
-                    let before = Arc::new(on_disk(&after.path)?);
-                    self.accepted.insert(after.path.clone(), Change { before, after });
-                }
+            if let Some(change) = self.accepted.get_mut(&after.path) {
+                change.after = after;
+            } else {
+                let before = Arc::new(on_disk(&after.path)?);
+                self.accepted.insert(after.path.clone(), Change { before, after });
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ fn propose(project: &Project) -> Proposal {
     let filters = settings.lines("filterwarnings");
     // The last filter that matches decides.
     let decides = filters.iter().rev().find(|filter| {
-        let category = filter.splitn(5, ':').nth(2).unwrap_or_default().trim();
+        let category = filter.split(':').nth(2).unwrap_or_default().trim();
         let message = filter.split(':').nth(1).unwrap_or_default().trim();
         category.ends_with(WARNING)
             || (message.is_empty() && ["", "Warning", "UserWarning", "pytest.PytestWarning"].contains(&category))

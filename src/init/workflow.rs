@@ -111,11 +111,9 @@ jobs:
 fn install(project: &Project) -> String {
     let root = &project.suite.root;
     let mut words = vec!["pip install".to_owned()];
-    let files: Vec<String> = requirement_files(project)
-        .iter()
-        .filter_map(|f| Some(f.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/")))
-        .filter(|f| f.ends_with(".txt"))
-        .collect();
+    let files = requirement_files(project).into_iter().filter(|f| f.extension().is_some_and(|e| e == "txt"));
+    let name = |f: std::path::PathBuf| Some(f.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/"));
+    let files: Vec<String> = files.filter_map(name).collect();
     let for_tests = |name: &&String| name.contains("test") || name.contains("dev");
     let chosen: Vec<&String> =
         if files.iter().any(|f| for_tests(&f)) { files.iter().filter(for_tests).collect() } else { files.iter().collect() };

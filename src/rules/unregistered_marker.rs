@@ -36,11 +36,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let mut sites = cx.of_kind(SiteKind::Mark);
     // Told once a file: there is one thing to do about all of them.
     let Some(site) = sites.next() else { return };
-    let edits = match registration(cx) {
-        Ok(None) => return,
-        Ok(Some(edits)) => Ok(edits),
-        Err(why) => Err(why),
-    };
+    let Some(edits) = registration(cx).transpose() else { return };
     let more = match sites.count() {
         0 => String::new(),
         n => format!(" ({} times in this file)", n + 1),
@@ -50,7 +46,8 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
     match edits {
         Ok(edits) => {
-            finding.fix = Some(Fix::new(Applicability::Safe, "Register `slow` in pytest's configuration", edits, "marker:slow"))
+            let message = "Register `slow` in pytest's configuration";
+            finding.fix = Some(Fix::new(Applicability::Safe, message, edits, "marker:slow"));
         }
         Err(why) => finding.declined = Some(why),
     }
