@@ -18,6 +18,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use crate::config::{ConfigError, Configuration};
 use crate::engine::FileError;
 
+pub mod equipment;
 mod ini;
 mod suite;
 
