@@ -19,6 +19,7 @@ use crate::config::{ConfigError, Configuration};
 use crate::engine::FileError;
 
 pub mod amend;
+pub mod equipment;
 mod ini;
 mod suite;
 

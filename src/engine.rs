@@ -247,7 +247,10 @@ struct Step {
 
 impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
-        let queries = Queries::load(input.own.clone())?;
+        let queries = Queries::load_for(input.own.clone(), |rule| {
+            let rule = rules::ALL.iter().find(|r| r.code.as_str() == rule);
+            rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
+        })?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
         let mut suites: Vec<_> = input.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
         suites.sort_by(|a, b| a.root.cmp(&b.root));
@@ -698,7 +701,15 @@ fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
 /// Completes a finding with the fix of its group of durations.
 fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> Finding {
     let mut finding = draft.finding;
+    if draft.first.is_some() {
+        finding.fix = draft.first;
+        return finding;
+    }
     if draft.durations.is_empty() {
+        if draft.last.is_some() {
+            finding.fix = draft.last;
+            finding.declined = None;
+        }
         if finding.fix.is_none()
             && finding.declined.is_none()
             && finding.code.rule().is_some_and(|r| r.code.as_str().contains("sleep"))
@@ -727,8 +738,10 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
                         format!("Shrink {} s to {} s, with {more} durations tied to it", write_seconds(*old), write_seconds(*new))
                     }
                 };
-                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone())
-                    .because("the code under test may need longer than it is left; only a run of the tests can tell");
+                let why = "the code under test may need longer than it is left; only a run of the tests can tell";
+                let note = draft.note.or_else(|| draft.hint.map(ToOwned::to_owned));
+                let why = note.map_or_else(|| why.to_owned(), |note| format!("{why}; {note}"));
+                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone()).because(why);
                 finding.fix = Some(fix);
                 return finding;
             }
@@ -749,8 +762,14 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
             }
         }
     }
+    if finding.fix.is_none() && draft.last.is_some() {
+        finding.fix = draft.last;
+        finding.declined = None;
+    }
     if finding.fix.is_none() && finding.declined.is_none() {
-        finding.declined = reason;
+        // What keeps its own time is in the way of both.
+        let note = draft.note.filter(|note| reason.as_ref().is_some_and(|why| !note.ends_with(why.as_str())));
+        finding.declined = reason.map(|why| note.map_or_else(|| why.clone(), |note| format!("{why}; {note}")));
     }
     finding
 }

@@ -11,6 +11,7 @@
 //! * [`python`] says what the code around a site means: names, values, types, tests, fixtures, calls.
 //! * [`rules`] judge sites against the budgets of [`config`]; one file a rule.
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
+//! * [`rewrite`] knows where new code goes in a file: a line, a parameter, an import, a cleanup.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
 //! * [`init`] proposes what a suite needs once: configuration, a conftest block, guidelines, hooks.
@@ -29,6 +30,7 @@ pub mod pytest;
 pub mod python;
 pub mod query;
 pub mod report;
+pub mod rewrite;
 pub mod rules;
 pub mod source;
 pub mod suppression;

@@ -135,6 +135,41 @@ fn unregistered_marker() {
 }
 
 #[test]
+fn sleep_before_assert() {
+    cases("sleep-before-assert");
+}
+
+#[test]
+fn slow_poll() {
+    cases("slow-poll");
+}
+
+#[test]
+fn long_timeout() {
+    cases("long-timeout");
+}
+
+#[test]
+fn wait_without_timeout() {
+    cases("wait-without-timeout");
+}
+
+#[test]
+fn untracked_thread_errors() {
+    cases("untracked-thread-errors");
+}
+
+#[test]
+fn leaked_thread() {
+    cases("leaked-thread");
+}
+
+#[test]
+fn unclosed_resource() {
+    cases("unclosed-resource");
+}
+
+#[test]
 fn unused_suppression() {
     cases("unused-suppression");
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
 
-use super::{Role, ini, is_python, lock};
+use super::{Role, equipment, ini, is_python, lock};
 use crate::engine::FileError;
 
 /// A tree of tests under one pytest configuration.
@@ -33,6 +33,10 @@ pub struct Suite {
     pub pythonpath: Vec<PathBuf>,
     /// Names of the markers the configuration registers. A `conftest.py` may register more.
     pub markers: Vec<String>,
+    /// The warning filters of the configuration, one a line.
+    pub filterwarnings: Vec<String>,
+    /// Whether its project needs testdiet; looked up when first asked.
+    requires_testdiet: OnceLock<bool>,
     found_by: FoundBy,
     files: FnMatch,
     never: FnMatch,
@@ -77,6 +81,8 @@ impl Suite {
             norecursedirs: strings(&NORECURSEDIRS),
             pythonpath: Vec::new(),
             markers: Vec::new(),
+            filterwarnings: Vec::new(),
+            requires_testdiet: OnceLock::new(),
             found_by,
             files: FnMatch::default(),
             never: FnMatch::default(),
@@ -107,6 +113,7 @@ impl Suite {
                 "python_functions" => self.python_functions = value.words(),
                 "norecursedirs" => self.norecursedirs = value.words(),
                 "pythonpath" => self.pythonpath = value.words().iter().map(|p| self.root.join(p)).collect(),
+                "filterwarnings" => self.filterwarnings = value.lines(),
                 "markers" => self.markers = value.lines().iter().map(|line| marker(line)).collect(),
                 _ => {}
             }
@@ -169,6 +176,25 @@ impl Suite {
             entries.into_iter().any(|e| self.files.matches(&e.path()))
         };
         has_word(name, &["test"]) && holds_tests()
+    }
+
+    /// Whether testdiet is among the dependencies of the project, so that its fixtures are there.
+    #[must_use]
+    pub fn requires_testdiet(&self) -> bool {
+        *self.requires_testdiet.get_or_init(|| equipment::required(&self.root))
+    }
+
+    /// Whether the configuration turns what a thread raises into a failure.
+    #[must_use]
+    pub fn fails_on_thread_errors(&self) -> bool {
+        const CATEGORIES: [&str; 5] = ["", "Warning", "UserWarning", "PytestWarning", "PytestUnhandledThreadExceptionWarning"];
+        self.filterwarnings.iter().any(|line| {
+            let mut parts = line.split(':').map(str::trim);
+            let (action, message, category) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+            action == Some("error")
+                && message.unwrap_or_default().is_empty()
+                && CATEGORIES.contains(&category.rsplit('.').next().unwrap_or_default())
+        })
     }
 
     /// Whether pytest would not enter a folder.

@@ -1,6 +1,7 @@
 //! A block in a file of somebody else's: between two lines that say whose it is, updated there, and nothing around it touched.
 
 use super::in_newlines_of;
+use crate::discover::equipment::{BLOCK_END, BLOCK_START};
 use crate::source::SourceFile;
 
 /// The lines around a block.
@@ -10,7 +11,7 @@ pub(super) struct Fence {
 }
 
 /// In Python.
-pub(super) const PYTHON: Fence = Fence { start: "# >>> testdiet >>>", end: "# <<< testdiet <<<" };
+pub(super) const PYTHON: Fence = Fence { start: BLOCK_START, end: BLOCK_END };
 /// In Markdown.
 pub(super) const MARKDOWN: Fence = Fence { start: "<!-- >>> testdiet >>> -->", end: "<!-- <<< testdiet <<< -->" };
 

@@ -20,7 +20,7 @@ const FIRST: &str = "import pytest as _testdiet_pytest\n";
 const SINCE: (u32, u32) = (7, 0);
 
 fn propose(project: &Project) -> Proposal {
-    if requirements::has_testdiet(project) {
+    if project.suite.requires_testdiet() {
         return Ok(Vec::new());
     }
     if requirements::pytest_older_than(project, SINCE) {

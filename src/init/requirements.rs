@@ -42,12 +42,6 @@ fn pattern(text: &str) -> Option<Regex> {
     Regex::new(text).ok()
 }
 
-/// Whether testdiet is among a project's dependencies, and so its plugin loaded by pytest.
-pub(super) fn has_testdiet(project: &Project) -> bool {
-    let pattern = pattern(r#"(?:^|["'\s])testdiet(?:\s*["'\[<>=!~;,]|\s*$)"#);
-    lines(project).iter().any(|line| pattern.as_ref().is_some_and(|p| p.is_match(line)))
-}
-
 /// Whether a project asks for a pytest that is older than a version: a pin or an upper bound says so.
 pub(super) fn pytest_older_than(project: &Project, version: (u32, u32)) -> bool {
     let Some(named) =
@@ -80,50 +74,28 @@ mod tests {
     use crate::config::Settings;
     use crate::discover::Suites;
 
-    fn says(file: &str, text: &str) -> (bool, bool) {
+    fn says(file: &str, text: &str) -> bool {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
         let suite = Suites::default().of_folder(dir.path(), dir.path());
         let project = Project::new(suite, dir.path().to_owned(), Arc::new(Settings::default()), Vec::new());
-        (has_testdiet(&project), pytest_older_than(&project, (7, 0)))
-    }
-
-    #[test]
-    fn testdiet_among_the_dependencies_is_seen() {
-        for (file, text) in [
-            ("pyproject.toml", "[dependency-groups]\ntest = ['pytest', 'testdiet>=0.1']\n"),
-            ("pyproject.toml", "[tool.poetry.group.dev.dependencies]\ntestdiet = \"^0.1\"\n"),
-            ("requirements-dev.txt", "pytest\ntestdiet==0.1.0\n"),
-            ("requirements/test.in", "testdiet\n"),
-            ("tox.ini", "[testenv]\ndeps =\n    testdiet\n"),
-            ("setup.py", "setup(extras_require={\"test\": [\"testdiet[x]\"]})\n"),
-        ] {
-            assert!(says(file, text).0, "{file}: {text}");
-        }
-        for (file, text) in [
-            ("pyproject.toml", "[tool.testdiet]\nprofile = \"ci\"\n"),
-            ("requirements.txt", "# testdiet\nmytestdiet\ntestdiet-extra\n"),
-            ("tox.ini", "[testenv]\ncommands = testdiet check\n"),
-            ("notes.txt", "testdiet\n"),
-        ] {
-            assert!(!says(file, text).0, "{file}: {text}");
-        }
+        pytest_older_than(&project, (7, 0))
     }
 
     #[test]
     fn a_pin_or_a_bound_tells_that_pytest_is_old() {
         for text in ["pytest==6.2.5", "pytest<7", "pytest>=5,<7.0", "pytest ~=6.2", "pytest<=6.2", "pytest===6.2.1"] {
-            assert!(says("requirements.txt", text).1, "{text}");
-            assert!(says("pyproject.toml", &format!("[project]\ndependencies = [\"{text}\"]\n")).1, "{text}");
+            assert!(says("requirements.txt", text), "{text}");
+            assert!(says("pyproject.toml", &format!("[project]\ndependencies = [\"{text}\"]\n")), "{text}");
         }
-        assert!(says("pyproject.toml", "[tool.poetry.dependencies]\npytest = \"^6.2\"\n").1);
+        assert!(says("pyproject.toml", "[tool.poetry.dependencies]\npytest = \"^6.2\"\n"));
         for text in
             ["pytest", "pytest>=6", "pytest<8", "pytest==7.0", "pytest>=6.2,!=7.0", "pytest-cov<4", "pytest~=7.1", "pytest<=7.0"]
         {
-            assert!(!says("requirements.txt", text).1, "{text}");
+            assert!(!says("requirements.txt", text), "{text}");
         }
-        assert!(!says("pyproject.toml", "[tool.poetry.dependencies]\npytest = \"^7.2\"\npytest-cov = \"^4\"\n").1);
+        assert!(!says("pyproject.toml", "[tool.poetry.dependencies]\npytest = \"^7.2\"\npytest-cov = \"^4\"\n"));
     }
 }

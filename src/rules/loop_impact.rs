@@ -67,7 +67,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             Err(why) => finding.declined = Some(why),
         }
         let durations = Context::keys(amount);
-        out.push(Draft { finding, durations });
+        out.push(Draft::new(finding).durations(durations));
     }
 }
 

@@ -51,7 +51,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         Err(why) => finding.declined = Some(why),
     }
-    out.push(Draft { finding, durations: Vec::new() });
+    out.push(Draft::new(finding));
 }
 
 /// The edits that register `slow`; none where it is, or where a `conftest.py` may do it.
