@@ -37,6 +37,8 @@ pub struct TestTotal {
     pub cost: Cost,
     /// Whether its sleeps are not charged (it uses `fast_time`) or only partly (`slow`).
     pub exempt: bool,
+    /// Whether it is marked `slow`, and so left out of a plain run.
+    pub slow: bool,
 }
 
 /// What one file costs.
@@ -498,7 +500,10 @@ impl<'i> Run<'i> {
         let fix = self.input.files.first().map(|(_, s)| s.fix.clone());
         let solved = fix.map(|fix| groups.solve(&fix)).unwrap_or_default();
         let mut best: BTreeMap<(Arc<PathBuf>, Span, Code), Finding> = BTreeMap::new();
-        for draft in drafts {
+        for mut draft in drafts {
+            if std::mem::take(&mut draft.unless).into_iter().any(|better| attach(better, &solved).fix.is_some()) {
+                continue;
+            }
             let finding = attach(draft, &solved);
             let key = (Arc::clone(&finding.file), finding.span, finding.code.clone());
             match best.get_mut(&key) {
@@ -810,7 +815,7 @@ fn total(
             iterations: t.cost.iterations.saturating_mul(t.runs),
         };
         if cost != Cost::default() {
-            rows.push(TestTotal { id: t.test.id.clone(), runs: t.runs, cost, exempt: t.fast_time || t.slow });
+            rows.push(TestTotal { id: t.test.id.clone(), runs: t.runs, cost, exempt: t.fast_time || t.slow, slow: t.slow });
         }
     }
     for def in shared {

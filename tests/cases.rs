@@ -130,6 +130,11 @@ fn loop_impact() {
 }
 
 #[test]
+fn missing_slow_marker() {
+    cases("missing-slow-marker");
+}
+
+#[test]
 fn unregistered_marker() {
     cases("unregistered-marker");
 }

@@ -488,6 +488,42 @@ fn parts_are_chosen_by_name() {
     assert!(text(&sandbox.read("pytest.ini")).contains("\n  slow: "));
 }
 
+#[test]
+fn a_test_that_stays_heavy_is_marked_and_what_that_costs_is_told() {
+    let sandbox = Sandbox::bare();
+    sandbox.write(
+        "tests/test_a.py",
+        "import subprocess\nimport sys\nimport time\nimport unittest\n\n\ndef heavy():\n    \
+         child = subprocess.Popen([sys.executable, '-c', 'pass'])\n    time.sleep(2)\n    return child.poll()\n\n\n\
+         def test_light():\n    pass\n\n\nclass TestHeavy:\n    def test_method(self):\n        assert heavy() == 0\n\n\n\
+         class Case(unittest.TestCase):\n    def test_case(self):\n        self.assertEqual(heavy(), 0)\n",
+    );
+    sandbox.write(
+        "tests/test_b.py",
+        "import subprocess\nimport sys\nimport time\n\nimport pytest\n\n\n@pytest.mark.parametrize('n', [1, 2])\n\
+         def test_children(n):\n    subprocess.run([sys.executable, '-c', 'pass'])\n    time.sleep(n)\n",
+    );
+    sandbox.write("pytest.ini", "[pytest]\naddopts = --strict-markers\n");
+    init(&sandbox, &["--yes", "--only", "conftest"]);
+    let before = files(&sandbox);
+    let fix = ["fix", "--select", "missing-slow-marker"];
+    let safe = sandbox.run(&fix);
+    assert_eq!(safe.status.code(), Some(1), "{}", text(&safe.stderr));
+    assert_eq!(files(&sandbox), before, "a plain `fix` marked something");
+
+    let fixed = sandbox.run(&[&fix[..], &["--unsafe-fixes"]].concat());
+    let said = text(&fixed.stderr);
+    assert_eq!(fixed.status.code(), Some(0), "{said}{}", text(&fixed.stdout));
+    assert!(said.contains("4 tests are marked `slow`: a run that leaves slow tests out has so many fewer.\n"), "{said}");
+    assert!(text(&sandbox.read("pytest.ini")).contains("\nmarkers =\n    slow: "));
+    assert_eq!(passed(&sandbox, &[], &[]), ["test_light"]);
+    let (_, listed) = pytest(&sandbox, &["-m", "slow", "--collect-only", "-q"], &[]);
+    assert!(listed.contains("4/5 tests collected"), "{listed}");
+
+    let again = sandbox.run(&[&fix[..], &["--unsafe-fixes"]].concat());
+    assert_eq!((again.status.code(), text(&again.stdout)), (Some(0), String::new()));
+}
+
 /// Types keys at a terminal, each once the program has asked so often; hands back the status and what was shown.
 fn at_a_terminal(sandbox: &Sandbox, args: &[&str], keys: &[&str]) -> (u32, String) {
     let pair = native_pty_system().openpty(PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 }).unwrap();

@@ -11,11 +11,10 @@ use dialoguer::console::Term;
 use super::console::{Console, Verbosity};
 use super::options::GlobalOptions;
 use super::{Failure, Status, project};
-use crate::edit::Applicability;
 use crate::engine::Change;
 use crate::init::{PARTS, Part, Project};
 use crate::pytest::interrupt::Interrupts;
-use crate::report::{View, amount, patch, shown, style};
+use crate::report::{amount, patch, shown, style};
 use crate::source::{SourceError, SourceFile};
 
 /// Arguments of `testdiet init`.
@@ -168,7 +167,6 @@ fn diff(changes: &[Change], cwd: &Path, top: &Path, console: &mut Console) -> Re
             top.display()
         )));
     }
-    let view = View { cwd: cwd.to_path_buf(), applies: Applicability::Safe };
-    super::fix::diff(changes, &view, console)?;
+    super::fix::diff(changes, |path| name(path, cwd), console)?;
     Ok(Status::Found)
 }

@@ -12,6 +12,7 @@ mod long_loop;
 mod long_sleep;
 mod long_timeout;
 mod loop_impact;
+mod missing_slow_marker;
 mod sleep_before_assert;
 mod sleep_budget;
 mod slow_poll;
@@ -122,6 +123,7 @@ pub static ALL: &[&Rule] = &[
     &large_allocation::RULE,
     &long_loop::RULE,
     &loop_impact::RULE,
+    &missing_slow_marker::RULE,
     &unregistered_marker::RULE,
     &unused_suppression::RULE,
     &syntax_error::RULE,
