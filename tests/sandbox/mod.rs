@@ -169,7 +169,7 @@ impl Sandbox {
     }
 }
 
-/// An interpreter with pytest, pytest-xdist and PyYAML: that of target/venv, which `dev.py` makes when it is not there.
+/// An interpreter with pytest, pytest-xdist and `PyYAML`: that of target/venv, which `dev.py` makes when it is not there.
 pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
