@@ -291,6 +291,19 @@ fn the_block_goes_where_pytest_reads_it_first() {
         let (_, out) = pytest(&sandbox, &["--strict-markers", files[0]], &[]);
         assert!(out.contains("1 skipped"), "{files:?}: {out}");
     }
+    // In a root that is not on `sys.path`, and holds a package, a new one could change what is imported.
+    let sandbox = Sandbox::bare();
+    sandbox.write("product/__init__.py", "");
+    sandbox.write("pytest.ini", "[pytest]\n");
+    for file in ["checks/test_a.py", "tests/test_b.py"] {
+        sandbox.write(file, TESTS);
+    }
+    let output = init(&sandbox, &["--yes", "--only", "conftest"]);
+    assert!(text(&output.stderr).contains("might import product from there"), "{}", text(&output.stderr));
+    assert!(!files(&sandbox).contains_key("conftest.py"));
+    sandbox.write("pytest.ini", "[pytest]\npythonpath = .\n");
+    init(&sandbox, &["--yes", "--only", "conftest"]);
+    assert!(files(&sandbox).contains_key("conftest.py"));
     // `testpaths` says it too.
     let sandbox = Sandbox::bare();
     sandbox.write("pytest.ini", "[pytest]\ntestpaths = checks/unit checks/more\npython_files = check_*.py\n");

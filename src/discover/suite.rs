@@ -490,8 +490,9 @@ pub fn module_roots(suite: &Suite, test_file: &Path) -> Vec<PathBuf> {
     roots
 }
 
-/// The first folder upwards that is no package.
-fn basedir(folder: &Path) -> PathBuf {
+/// The first folder upwards that is no package: what the `prepend` import mode puts on `sys.path` for a file in it.
+#[must_use]
+pub fn basedir(folder: &Path) -> PathBuf {
     folder.ancestors().find(|dir| !dir.join("__init__.py").is_file()).unwrap_or(folder).to_path_buf()
 }
 

@@ -4,6 +4,7 @@ use std::path::{Component, PathBuf};
 
 use super::block::PYTHON;
 use super::{Part, Project, Proposal, requirements};
+use crate::discover::basedir;
 
 pub(super) static PART: Part = Part {
     name: "conftest",
@@ -60,8 +61,8 @@ fn block() -> String {
 /// The `conftest.py` that pytest reads before it reads its command line, whichever tests it is given: the one in the root; or
 /// that of the one folder all tests lie in, where pytest looks for it when it is given nothing.
 ///
-/// A new one is made in the root only where there is no such folder: pytest puts the folder of a `conftest.py` on `sys.path`,
-/// which could change what is imported.
+/// A new one is made in the root only where there is no such folder, and not at all where that could change what is imported:
+/// pytest puts the folder of a `conftest.py` on `sys.path`.
 fn home(project: &Project) -> Result<PathBuf, String> {
     let root = &project.suite.root;
     let in_root = root.join("conftest.py");
@@ -89,7 +90,27 @@ fn home(project: &Project) -> Result<PathBuf, String> {
             return Ok(root.join(folder).join("conftest.py"));
         }
     }
-    Ok(in_root)
+    match imported_anew(project, &tests) {
+        Some(package) => Err(format!(
+            "pytest would put the folder of a new conftest.py on `sys.path`, and the tests might import {package} from there instead \
+             of what is installed; make an empty one if that is as it should be"
+        )),
+        None => Ok(in_root),
+    }
+}
+
+/// A package in the root that tests could not import from there before there is a `conftest.py`.
+fn imported_anew(project: &Project, tests: &[&PathBuf]) -> Option<String> {
+    let root = &project.suite.root;
+    let (_, settings) = project.pytest().ok()?;
+    let importlib = settings.words("addopts").iter().any(|word| word.contains("importlib"));
+    let on_path = || tests.iter().any(|test| test.parent().is_some_and(|folder| basedir(folder) == *root));
+    if importlib || project.suite.pythonpath.contains(root) || on_path() {
+        return None;
+    }
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let packages = entries.filter(|entry| entry.path().join("__init__.py").is_file());
+    packages.map(|entry| entry.file_name().to_string_lossy().into_owned()).min()
 }
 
 #[cfg(test)]
