@@ -15,7 +15,7 @@
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
 //! * [`init`] proposes what a suite needs once: configuration, a conftest block, guidelines, hooks.
-//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source.
+//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -25,6 +25,7 @@ pub mod edit;
 pub mod engine;
 pub mod finding;
 pub mod init;
+pub mod measure;
 pub mod plan;
 pub mod pytest;
 pub mod python;

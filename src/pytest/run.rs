@@ -181,8 +181,6 @@ struct Order<'a> {
     gauges: bool,
     alloc: bool,
     limits: Option<Constraint>,
-    /// The recorder ends pytest when this process is gone.
-    parent: u32,
 }
 
 impl<'a> Run<'a> {
@@ -291,7 +289,6 @@ impl<'a> Run<'a> {
             gauges: self.recording.gauges,
             alloc: self.recording.alloc,
             limits: self.recording.constraint,
-            parent: std::process::id(),
         };
         // Numbers, flags and text always become JSON.
         command.env(ORDER, serde_json::to_string(&order).unwrap_or_default());

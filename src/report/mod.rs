@@ -20,6 +20,7 @@ pub mod excerpt;
 pub mod full;
 pub mod grouped;
 pub mod json;
+pub mod measured;
 pub mod overview;
 pub mod patch;
 #[cfg(test)]
