@@ -177,7 +177,7 @@ impl<'a> Context<'a> {
             draft.durations = Self::keys(amount);
         } else {
             draft.finding.fix = None;
-            draft.finding.declined = Some("shorter durations are not among the strategies of the configuration".to_owned());
+            draft.finding.declined = Some("`shrink` is not among the strategies of the configuration".to_owned());
         }
         if !fix.allows(Strategy::FastTime) {
             return draft;
