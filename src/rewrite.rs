@@ -81,20 +81,11 @@ pub fn line_after(m: &Module, stmt: StmtId, text: &str) -> Result<Edit, String> 
     Ok(Edit::insert(&m.file, end, format!("{}{}{text}", source.newline().as_str(), source.indent_at(span.start))))
 }
 
-/// Where among the parameters of a test a new one goes. pytest sets fixtures up in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Before all that the test asks for.
-    First,
-    /// After it, and after the mocks that `@patch` passes by position.
-    Last,
-}
-
 /// Makes a test or fixture ask for a fixture: nothing, where it does already.
 ///
 /// # Errors
 /// When its decorators, or the way its parameters are written, leave no place where pytest would see it.
-pub fn fixture_parameter(sem: &Semantics<'_>, def: &Def, name: &str, place: Place) -> Result<Option<Edit>, String> {
+pub fn fixture_parameter(def: &Def, name: &str) -> Result<Option<Edit>, String> {
     let m = &def.module;
     editable(m)?;
     let f = m.function(def.stmt).ok_or("it is no function")?;
@@ -116,14 +107,6 @@ pub fn fixture_parameter(sem: &Semantics<'_>, def: &Def, name: &str, place: Plac
     }
     if f.params.iter().any(|p| p.kind == ParamKind::PositionalOnly) {
         return Err("its parameters are positional only".to_owned());
-    }
-    if place == Place::First {
-        let bound = m.scopes.class_of(def.stmt).is_some() && !sem.decorated(m, def.stmt, "builtins.staticmethod");
-        return Ok(Some(match (f.params.get(usize::from(bound)), f.params.first()) {
-            (Some(p), _) => Edit::insert(&m.file, p.span.start, format!("{name}, ")),
-            (None, Some(this)) => Edit::insert(&m.file, this.span.end, format!(", {name}")),
-            (None, None) => Edit::insert(&m.file, f.params_span.start + 1, name),
-        }));
     }
     let later = |kind: ParamKind| matches!(kind, ParamKind::Star | ParamKind::DoubleStar | ParamKind::KeywordOnly);
     // Mocks of `@patch` come first by position, and what has a default is no fixture.
@@ -188,7 +171,7 @@ pub fn cleanup(sem: &Semantics<'_>, m: &Arc<Module>, stmt: StmtId, call: &str) -
         return Err("it stands in neither a test nor a fixture, so nothing here says when it is over".to_owned());
     }
     let mut edits = vec![line_after(m, stmt, &format!("request.addfinalizer({call})"))?];
-    edits.extend(fixture_parameter(sem, &def, "request", Place::Last)?);
+    edits.extend(fixture_parameter(&def, "request")?);
     Ok(edits)
 }
 

@@ -155,7 +155,9 @@ impl Run<'_> {
             Mode::Diff | Mode::Check => ("Would fix", "would remain"),
         };
         if self.mode != Mode::Check {
-            totals::write(&fixed.after, Some(&fixed.before), view, &|suite| self.opened.limits(suite), out)?;
+            // Where nothing was changed there is nothing to compare with.
+            let before = (!fixed.changes.is_empty()).then_some(&fixed.before);
+            totals::write(&fixed.after, before, view, &|suite| self.opened.limits(suite), out)?;
         }
         if applied == 0 && remain == 0 {
             return totals::summary(&fixed.after, view, out);

@@ -208,6 +208,8 @@ struct Builder<'s, 'p> {
     sleeps: HashMap<(usize, StmtId), Vec<(Form, f64)>>,
     /// Durations the product waits out.
     timeouts: Vec<(Form, bool)>,
+    /// Those of them that the code under test is seen to be given, rather than a library.
+    given: Vec<Form>,
     /// Waits that end early unless something fails.
     deadlines: Vec<Form>,
     /// Lower and upper bounds asserted on elapsed time.
@@ -247,6 +249,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
         index: HashMap::new(),
         sleeps: HashMap::new(),
         timeouts: Vec::new(),
+        given: Vec::new(),
         deadlines: Vec::new(),
         lower: Vec::new(),
         upper: Vec::new(),
@@ -440,7 +443,24 @@ impl Builder<'_, '_> {
     }
 
     fn call(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, args: &[Arg], env: &Env, depth: usize) {
-        match self.sem.type_of(m, func) {
+        let known = self.timeouts.len();
+        let callee = self.sem.type_of(m, func);
+        // What is called for its value, if it cannot be followed, may be a factory of the code under test.
+        let ours = match &callee {
+            Type::External(name) => &**name == "threading.Timer",
+            Type::Unknown => !matches!(m.stmt(m.expr(e).stmt).kind, StmtKind::Expr(whole) if whole == e),
+            Type::Function(def) => def.module.role == Role::Product,
+            _ => true,
+        };
+        self.called(m, e, func, callee, args, env, depth);
+        if ours {
+            self.given.extend(self.timeouts[known..].iter().map(|(form, _)| form.clone()));
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // a call and what is called
+    fn called(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, callee: Type, args: &[Arg], env: &Env, depth: usize) {
+        match callee {
             Type::External(name) => {
                 if let Some((_, why)) = OUTSIDE.iter().find(|(prefix, _)| name.starts_with(prefix)) {
                     self.keeps_its_own_time(why);
@@ -851,11 +871,17 @@ impl Builder<'_, '_> {
         let mut against: Vec<(Form, bool)> = self.timeouts.clone();
         let mut waited = longest;
         let mut wanted: Vec<usize> = singles.iter().chain(self.lower.iter().map(|(f, _)| f)).flatten().map(|x| x.0).collect();
-        let mut waited_out = Vec::new();
+        // A sleep somewhat longer than a timeout waits for it; one many times longer waits for something else.
+        let mut waited_out: Vec<usize> = Vec::new();
+        for form in &self.given {
+            let t = self.seconds(form);
+            if windows.iter().map(|w| self.seconds(w)).any(|w| w >= t && w <= 2.0 * t) {
+                waited_out.extend(form.iter().map(|x| x.0));
+            }
+        }
         for (form, _) in &self.timeouts {
             if self.seconds(form) <= longest + 1e-9 {
                 wanted.extend(form.iter().map(|x| x.0));
-                waited_out.extend(form.iter().map(|x| x.0));
                 waited = waited.max(self.seconds(form));
             }
         }

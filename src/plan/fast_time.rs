@@ -6,7 +6,7 @@ use crate::python::ast::ExprKind;
 use crate::python::cost::{Counter, TestFacts};
 use crate::python::semantics::{Def, Semantics, Type};
 use crate::query::SiteKind;
-use crate::rewrite::{self, Place};
+use crate::rewrite;
 
 /// The fixture.
 pub const FIXTURE: &str = "fast_time";
@@ -44,29 +44,14 @@ pub fn adopt(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Resul
     if let Some(why) = durations::outside(sem, counter, facts) {
         return Err(why);
     }
-    // What is started before the fixture is set up does not know its clock, which then never moves on.
+    // The fixture's clock runs from a test's setup on. What a fixture of a wider scope has started before does not know it, and while
+    // that lives, the clock does not move on.
     let starts = |def: &Def| def.module.source.slice(def.module.stmt(def.stmt).span).contains(".start(");
-    let shared = facts.fixtures.iter().filter(|(_, info)| info.shared || info.autouse).map(|(def, _)| def.clone());
-    if sem.setups(test).iter().chain(&shared.collect::<Vec<_>>()).any(starts) {
-        return Err("its setup starts a thread before the fixture's clock is there".to_owned());
+    if facts.fixtures.iter().any(|(def, info)| info.shared && starts(def)) {
+        return Err("a fixture that several tests share starts a thread that does not know its clock".to_owned());
     }
     let case = class.is_some_and(|(c, _)| sem.is_test_case(c));
-    let parameter = if case { Err(String::new()) } else { parameter(sem, facts, &starts) };
+    let parameter = if case { Err(String::new()) } else { rewrite::fixture_parameter(&test.def, FIXTURE) };
     // Where a parameter would not do, the marker asks for the fixture as well.
     parameter.map_or_else(|_| rewrite::use_fixture(&test.def, FIXTURE), |edit| Ok(edit.into_iter().collect()))
-}
-
-/// The fixture as a parameter, set up before all others. Mocks of `@patch` have to come before it, and with them all that the test
-/// asks for by name.
-fn parameter(sem: &Semantics<'_>, facts: &TestFacts, starts: &dyn Fn(&Def) -> bool) -> Result<Option<Edit>, String> {
-    let def = &facts.test.def;
-    let m = &def.module;
-    let f = m.function(def.stmt).ok_or("it is no function")?;
-    if !f.decorators.iter().any(|&d| m.text(d).contains("patch")) {
-        return rewrite::fixture_parameter(sem, def, FIXTURE, Place::First);
-    }
-    if facts.fixtures.iter().any(|(def, _)| starts(def)) {
-        return Err("a fixture starts a thread before it".to_owned());
-    }
-    rewrite::fixture_parameter(sem, def, FIXTURE, Place::Last)
 }

@@ -12,8 +12,9 @@ use crate::finding::{Cost, Finding, Severity};
 use crate::plan::counts::{self, CountPlan, Dimension};
 use crate::plan::durations::Key;
 use crate::plan::fast_time;
-use crate::python::ast::ExprId;
+use crate::python::ast::{ExprId, StmtId};
 use crate::python::cost::{Counter, Site, TestFacts, Use};
+use crate::python::ended::outermost;
 use crate::python::project::Module;
 use crate::python::semantics::Semantics;
 use crate::python::value::{Constant, Env};
@@ -118,6 +119,19 @@ impl<'a> Context<'a> {
         self.reached.get(&site_key(site)).into_iter().flatten().map(move |&(t, u)| (&tests[t], &tests[t].uses[u]))
     }
 
+    /// Whether code stands in a test, a fixture or a setup, itself or in a function written there; a script or a class that happens
+    /// to lie among the tests looks after itself.
+    #[must_use]
+    pub fn in_a_test(&self, m: &Arc<Module>, stmt: StmtId) -> bool {
+        const SETUPS: [&str; 8] =
+            ["setUp", "tearDown", "asyncSetUp", "asyncTearDown", "setup_method", "teardown_method", "setUpClass", "setup_class"];
+        outermost(m, stmt).is_some_and(|home| {
+            self.sem.is_test_function(m, home)
+                || self.sem.fixture_decorator(m, home).is_some()
+                || m.scopes.class_of(home).is_some() && m.function(home).is_some_and(|f| SETUPS.contains(&m.name(f.name)))
+        })
+    }
+
     /// The use with the largest amount, and that amount; for a site no test reaches, the amount alone.
     #[must_use]
     pub fn worst(&self, site: &Site) -> Option<(Option<(&'a TestFacts, &'a Use)>, Constant)> {
@@ -165,7 +179,7 @@ impl<'a> Context<'a> {
             draft.durations = Self::keys(amount);
         } else {
             draft.finding.fix = None;
-            draft.finding.declined = Some("shorter durations are not among the strategies of the configuration".to_owned());
+            draft.finding.declined = Some("`shrink` is not among the strategies of the configuration".to_owned());
         }
         if !fix.allows(Strategy::FastTime) {
             return draft;

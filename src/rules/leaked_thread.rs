@@ -79,6 +79,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             continue;
         }
         let Some(started) = started(cx, m, receiver) else { continue };
+        if told_to_end(m, site, home) {
+            continue;
+        }
         if let (StmtKind::Return(Some(value)), Started::Product(Some(_))) = (&m.stmt(stmt).kind, &started)
             && *value == site.expr
         {
@@ -88,8 +91,39 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             }
             continue;
         }
-        judge_one(cx, site, keeper(cx, m, site, receiver, home), site.expr, &started, out);
+        if cx.in_a_test(m, stmt) {
+            judge_one(cx, site, keeper(cx, m, site, receiver, home), site.expr, &started, out);
+        }
     }
+}
+
+/// Whether what a thread works on is told to end: `Thread(target=server.run)` beside `server.shutdown()`.
+fn told_to_end(m: &Module, site: &Site, home: StmtId) -> bool {
+    let Some(receiver) = site.receiver else { return false };
+    let constructor = match m.expr(receiver).kind {
+        ExprKind::Name(name) => match m.scopes.lookup(&m.ast, receiver, name) {
+            Lookup::Bound(_, bindings) => match bindings[..] {
+                [binding] => match binding.kind {
+                    BindingKind::Assign { value, .. } => value,
+                    _ => return false,
+                },
+                _ => return false,
+            },
+            Lookup::Free(_) => return false,
+        },
+        _ => receiver,
+    };
+    let ExprKind::Call { args, .. } = &m.expr(constructor).kind else { return false };
+    let Some(target) = m.argument(args, Some(1), &["target", "function"]) else { return false };
+    let ExprKind::Attribute { value, .. } = m.expr(target.value).kind else { return false };
+    let (owner, region) = (m.text(value), m.stmt(home).span);
+    m.ast.exprs.iter().filter(|e| region.contains(e.span)).any(|e| match e.kind {
+        ExprKind::Attribute { value, attr, .. } => {
+            let attr = m.name(attr);
+            m.text(value) == owner && ENDS.iter().any(|end| attr.split('_').any(|word| word == *end))
+        }
+        _ => false,
+    })
 }
 
 /// The calls of a function of the module from tests and fixtures of the module.
@@ -266,6 +300,9 @@ fn fix(cx: &Context<'_>, site: &Site, at: ExprId, started: &Started, keeper: &Ke
     let body = worker.module.source.slice(worker.module.stmt(worker.stmt).span);
     if worker.module.role == Role::Product || body.contains("while ") || body.contains("forever") {
         return Err("its worker may run for ever, and nothing here tells it to stop".to_owned());
+    }
+    if m.stmt(stmt).parent.is_some_and(|p| matches!(m.stmt(p).kind, StmtKind::For { .. } | StmtKind::While { .. })) {
+        return Err("it is started in a loop; join all of them after it".to_owned());
     }
     let last = block_end(m, stmt).ok_or("the block that starts it leaves the test")?;
     let timeout = write_seconds(cx.settings.fix.join_timeout);

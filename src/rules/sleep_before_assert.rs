@@ -71,6 +71,10 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         if !tests.iter().all(|&t| positive(m, t) && !about_time(m, t)) {
             continue;
         }
+        // What was asserted before has to stay so; an action is not something that comes about.
+        if tests.iter().any(|&t| asserted_before(m, home, stmt, t) || !(observes(m, t) || asks(m, t))) {
+            continue;
+        }
         // Something has to be able to change meanwhile: locals that hold plain values do not.
         if !tests.iter().any(|&t| may_change(m, t)) {
             continue;
@@ -183,6 +187,34 @@ fn goes_on(m: &Module, e: ExprId) -> bool {
     let name = name.to_ascii_lowercase();
     ["alive", "running", "connected", "active", "open", "locked", "healthy", "valid"].iter().any(|w| name.contains(w))
         || matches!(name.as_str(), "all" | "isinstance" | "hasattr" | "empty")
+}
+
+/// Whether an earlier statement of a function asserts the same.
+fn asserted_before(m: &Module, home: StmtId, stmt: StmtId, test: ExprId) -> bool {
+    let (region, before) = (m.stmt(home).span, m.stmt(stmt).span.start);
+    m.ast.stmts.iter().any(|s| {
+        let earlier = region.contains(s.span) && s.span.end <= before;
+        earlier && matches!(s.kind, StmtKind::Assert { test: other, .. } if m.text(other) == m.text(test))
+    })
+}
+
+/// Whether the calls in a condition have names of questions.
+fn asks(m: &Module, e: ExprId) -> bool {
+    const QUESTIONS: [&str; 8] = ["get", "is", "has", "read", "list", "find", "fetch", "count"];
+    let mut stack = vec![e];
+    while let Some(e) = stack.pop() {
+        if let ExprKind::Call { func, .. } = m.expr(e).kind {
+            let name = match m.expr(func).kind {
+                ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
+                _ => "",
+            };
+            if !observes(m, e) && !QUESTIONS.contains(&name.split('_').next().unwrap_or_default()) {
+                return false;
+            }
+        }
+        m.expr(e).kind.children(&mut |c| stack.push(c));
+    }
+    true
 }
 
 /// Whether an assertion is about how long something took: waiting until it holds would make it true by itself.

@@ -67,6 +67,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         if m.role == Role::Product || amount.value <= FAST_S || exempt(cx, site) || unslept(cx, site, amount.value) {
             continue;
         }
+        if !cx.in_a_test(m, m.expr(site.expr).stmt) && worst.is_none() {
+            continue;
+        }
         let Some(kind) = poll(m, m.expr(site.expr).stmt) else { continue };
         let message =
             format!("looks only every {} s: a test that waits here loses half of that each time", seconds(amount.value));
@@ -96,7 +99,8 @@ fn poll(m: &Module, sleep: StmtId) -> Option<Loop> {
                 return Some(if counts(m, body) { Loop::Counted } else { Loop::Until });
             }
             StmtKind::For { iter, body, is_async: false, .. } => {
-                return (leaves(m, body) && only_waits(m, body, sleep)).then_some(Loop::Rounds(*iter));
+                // Where rounds differ, they are no mere attempts.
+                return (leaves(m, body) && only_waits(m, body, sleep) && !used(m, *iter)).then_some(Loop::Rounds(*iter));
             }
             StmtKind::If { .. } | StmtKind::Try { .. } | StmtKind::With { .. } => at = m.stmt(id).parent,
             _ => return None,
@@ -183,8 +187,8 @@ fn fix(site: &Site, kind: &Loop, interval: f64) -> Result<Fix, String> {
             let ExprKind::Int(Some(n)) = m.expr(rounds.value).kind else {
                 return Err("how many rounds it makes is not written here".to_owned());
             };
-            if m.text(*func) != "range" || used(m, *iter) {
-                return Err("the number of its round is used".to_owned());
+            if m.text(*func) != "range" {
+                return Err("how many rounds it makes cannot be changed along".to_owned());
             }
             // A whole number of new rounds for each old one keeps the deadline as it is.
             let times = (interval / INTERVAL_S).floor();

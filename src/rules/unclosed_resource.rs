@@ -59,7 +59,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let m = &site.module;
         let stmt = m.expr(site.expr).stmt;
         let Some(home) = m.scopes.function_around(stmt) else { continue };
-        if m.role == Role::Product {
+        if m.role == Role::Product || !cx.in_a_test(m, stmt) && cx.uses(site).next().is_none() {
             continue;
         }
         let keeper = match kept(m, site) {

@@ -69,7 +69,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let mut told: Vec<StmtId> = Vec::new();
     for site in cx.of_kind(SiteKind::Thread) {
         let m = &site.module;
-        if m.role == Role::Product || !Arc::ptr_eq(m, cx.module) {
+        if m.role == Role::Product || !Arc::ptr_eq(m, cx.module) || !cx.in_a_test(m, m.expr(site.expr).stmt) {
             continue;
         }
         // A process's exception is its exit code.

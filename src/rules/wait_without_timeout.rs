@@ -65,6 +65,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let method = m.name(*attr);
         let unlimited = |e: Option<ExprId>| e.is_none_or(|e| matches!(m.expr(e).kind, ExprKind::None));
         let splat = args.iter().any(|a| matches!(a.kind, ArgKind::Star | ArgKind::DoubleStar));
+        if !cx.in_a_test(m, m.expr(site.expr).stmt) && cx.uses(site).next().is_none() {
+            continue;
+        }
         if splat || !unlimited(site.amount) || !blocks(m, site, method) || settled(cx, site, receiver, method) {
             continue;
         }
@@ -107,8 +110,8 @@ fn settled(cx: &Context<'_>, site: &Site, receiver: ExprId, method: &str) -> boo
     let said = |methods: &[&str]| methods.iter().any(|w| before.contains(&format!("{name}.{w}(")));
     match method {
         "get" => said(&["put", "put_nowait"]),
-        "wait" => said(&["set", "kill", "terminate"]),
-        "communicate" => said(&["kill", "terminate"]),
+        "wait" => said(&["set"]) || [".kill(", ".terminate("].iter().any(|w| before.contains(w)),
+        "communicate" => [".kill(", ".terminate("].iter().any(|w| before.contains(w)),
         _ => {
             let words =
                 ["as_completed(", "futures.wait(", " wait(", "set_result(", "set_exception(", ".done()", ".shutdown(", "cancel("];

@@ -36,3 +36,12 @@ class TestSetup:
 
     def test_nothing(self):
         assert self.timer
+
+
+def test_in_a_loop():
+    def work():
+        time.sleep(0.01)
+
+    for _ in range(2):
+        thread = threading.Thread(target=work)
+        thread.start()

@@ -21,7 +21,7 @@ def test_in_a_block():
     def work():
         seen.append(1)
 
-    for _ in range(2):
+    with open(__file__):
         thread = threading.Thread(target=work)
         thread.start()
         assert thread.name

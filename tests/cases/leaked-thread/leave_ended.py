@@ -63,3 +63,20 @@ class Case(unittest.TestCase):
 
     def test_nothing(self):
         self.assertTrue(self.timer)
+
+
+def test_told_to_end(server):
+    threading.Thread(target=server.run, daemon=True).start()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    server.join_all()
+
+
+class Proxy:
+    """Ends its own thread."""
+
+    def __init__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        pass

@@ -49,3 +49,14 @@ def test_poll(worker):
     while True:
         time.sleep(0.1)
         assert worker.finished == ["job"]
+
+
+def test_stays(worker):
+    assert worker.count == 1
+    time.sleep(0.5)
+    assert worker.count == 1
+
+
+def test_action(limiter):
+    time.sleep(0.5)
+    assert limiter.hit("key")

@@ -16,13 +16,6 @@ def test_shared_interval(server):
         time.sleep(INTERVAL)
 
 
-def test_round_used(server):
-    for attempt in range(10):
-        if server.ready(attempt):
-            break
-        time.sleep(0.5)
-
-
 def test_rounds_elsewhere(server, attempts):
     for _ in range(attempts):
         if server.ready:

@@ -33,3 +33,16 @@ def test_ticker(server):
 def test_nothing_to_wait_for(server):
     while True:
         time.sleep(0.4)
+
+
+def test_round_used(server):
+    for attempt in range(10):
+        if server.ready(attempt):
+            break
+        time.sleep(0.5)
+
+
+async def loop_misc(client):
+    """Part of a script among the tests."""
+    while client.loop_misc() == 0:
+        time.sleep(1)

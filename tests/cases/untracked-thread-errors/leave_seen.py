@@ -56,3 +56,13 @@ def test_not_seen(cache):
     thread = threading.Thread(target=cache.check)
     thread.start()
     thread.join(timeout=5)
+
+
+class Server:
+    """Looks after its own threads."""
+
+    def start(self):
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        self.accept()

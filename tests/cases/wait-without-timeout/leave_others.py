@@ -63,3 +63,9 @@ async def test_coroutines():
     event = asyncio.Event()
     event.set()
     await event.wait()
+
+
+def main():
+    """A script among the tests."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()

@@ -77,3 +77,24 @@ def test_helper():
 
 def test_helper_again():
     settle()
+
+
+def wrapped(function):
+    return function
+
+
+@wrapped
+def test_decorated():
+    time.sleep(2)
+
+
+class TestSetup:
+    def setup_method(self):
+        self.thread = threading.Thread(target=print)
+        self.thread.start()
+
+    def teardown_method(self):
+        self.thread.join(timeout=5)
+
+    def test_method(self):
+        time.sleep(2)
