@@ -13,9 +13,11 @@
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
-//! * [`fingerprint`] recognises a finding of an earlier run.
+//! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
+pub mod baseline;
+pub mod changed;
 pub mod cli;
 pub mod config;
 pub mod discover;

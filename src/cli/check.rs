@@ -4,6 +4,7 @@ use std::io;
 
 use clap::Args;
 
+use super::compare::{CompareOptions, Comparison};
 use super::console::{Console, Verbosity};
 use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::Opened;
@@ -20,6 +21,8 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub rules: RuleOptions,
     #[command(flatten)]
+    pub compare: CompareOptions,
+    #[command(flatten)]
     pub output: OutputOptions,
 }
 
@@ -34,11 +37,15 @@ pub(crate) fn run(args: &CheckArgs, global: &GlobalOptions, console: &mut Consol
     }
     let format = args.output.output_format.or(opened.format);
     let told = Told::new(opened.view(Applicability::Safe), format, args.output.statistics)?;
+    let comparison = Comparison::new(&args.compare, &opened)?;
     let mut checked = engine::check(&opened.input)?;
     checked.errors.extend(opened.errors.iter().cloned());
     let (parsed, bytes) = checked.parsed;
     console.aside(Verbosity::Verbose, |err| writeln!(err, "Parsed {parsed} of {} files, {} KB.", checked.files, bytes / 1000))?;
-    conclude(&checked, &told, &opened, args.output.exit_zero, console)
+    let compared = comparison.narrow(&mut checked)?;
+    let status = conclude(&checked, &told, &opened, args.output.exit_zero, console)?;
+    console.aside(Verbosity::Default, |err| compared.tell(&told.view, err))?;
+    Ok(status)
 }
 
 /// Answers `--show-files` and `--show-settings`; whether it did.

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
     let mut fixed = engine::fix(&opened.input, level)?;
     fixed.after.errors.extend(opened.errors.iter().cloned());
     if mode == Mode::Write {
-        project::save(&fixed.changes, &opened.root)?;
+        project::save(&fixed.changes, &opened.root, "fix")?;
     }
     let run = Run { mode, told, output: &args.output, opened: &opened };
     run.conclude(&fixed, console)

@@ -14,6 +14,7 @@ use crate::report::{amount, style};
 use crate::source::SourceError;
 
 mod check;
+mod compare;
 mod console;
 mod fix;
 mod options;
@@ -96,6 +97,12 @@ pub(crate) enum Failure {
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),
+    /// git cannot tell what changed.
+    #[error(transparent)]
+    Git(#[from] crate::changed::GitError),
+    /// A baseline cannot be used.
+    #[error("{0}: {1}")]
+    Baseline(String, String),
     /// No threads to work with.
     #[error("cannot start the threads to work with: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
