@@ -15,6 +15,7 @@ use crate::source::SourceError;
 
 mod check;
 mod compare;
+mod completions;
 mod console;
 mod fix;
 mod options;
@@ -25,9 +26,12 @@ mod undo;
 use console::{Console, Verbosity};
 use options::GlobalOptions;
 
+/// The version, with the commit where it is known: see `build.rs`.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TESTDIET_COMMIT"));
+
 /// Finds tests that sleep, wait, thread, allocate and loop too much, and rewrites them.
 #[derive(Debug, Parser)]
-#[command(name = "testdiet", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(name = "testdiet", version = VERSION, arg_required_else_help = true, subcommand_required = true)]
 #[command(after_help = "Exit codes: 0 nothing (left) to do, 1 something was found, would change or remains, 2 could not run.")]
 struct Cli {
     #[command(subcommand)]
@@ -50,6 +54,8 @@ enum Command {
     Rule(rule::RuleArgs),
     /// Take back what the last `fix` wrote
     Undo(undo::UndoArgs),
+    /// Print a script that completes commands and flags in a shell
+    Completions(completions::CompletionsArgs),
 }
 
 /// How a run ended, in the order of exit codes.
@@ -151,6 +157,7 @@ fn dispatch(cli: Cli, console: &mut Console) -> Result<Status, Failure> {
         Command::Fix(args) => on_deep_stacks(|| fix::run(&args, global, console)),
         Command::Rule(args) => rule::run(&args, console),
         Command::Undo(args) => undo::run(&args, console),
+        Command::Completions(args) => completions::run(&args, console),
     }
 }
 
