@@ -15,6 +15,7 @@ fn main() {
 
 /// The first digits of the commit of a source folder: what `cargo package` has written into a crate, else what git says.
 /// `None` in a folder that is neither, even below another repository.
+#[must_use]
 pub fn commit(root: &Path) -> Option<String> {
     let digits = packaged(root).or_else(|| checked_out(root))?;
     let whole = digits.len() >= 40 && digits.bytes().all(|b| b.is_ascii_hexdigit());
