@@ -16,8 +16,11 @@
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
 //! * [`init`] proposes what a suite needs once: configuration, a conftest block, guidelines, hooks.
 //! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw.
+//! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
+pub mod baseline;
+pub mod changed;
 pub mod cli;
 pub mod config;
 pub mod discover;
@@ -26,6 +29,7 @@ pub mod engine;
 pub mod finding;
 pub mod init;
 pub mod measure;
+pub mod fingerprint;
 pub mod plan;
 pub mod pytest;
 pub mod python;

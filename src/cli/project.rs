@@ -92,7 +92,7 @@ impl Opened {
 
     /// How findings are looked at.
     pub(crate) fn view(&self, applies: Applicability) -> View {
-        View { cwd: self.cwd.clone(), applies }
+        View { cwd: self.cwd.clone(), root: self.root.clone(), applies }
     }
 
     /// The budgets of a suite, by its root.
