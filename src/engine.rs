@@ -511,7 +511,10 @@ impl<'i> Run<'i> {
             first.filter_map(|key| solved.get(key)?.as_ref().ok()).map(|planned| planned.group.clone()).collect();
         let mut best: BTreeMap<(Arc<PathBuf>, Span, Code), Finding> = BTreeMap::new();
         for mut draft in drafts {
-            if std::mem::take(&mut draft.unless).into_iter().any(|better| attach(better, &solved, &held).fix.is_some()) {
+            let unless = std::mem::take(&mut draft.unless);
+            // All it rests on is meant to be as it is, or something can be made better. A comment of its own is not unused for that.
+            let meant = !unless.is_empty() && unless.iter().all(|d| suppressed(&d.finding)) && !suppressed(&draft.finding);
+            if meant || unless.into_iter().any(|better| attach(better, &solved, &held).fix.is_some()) {
                 continue;
             }
             let finding = attach(draft, &solved, &held);

@@ -23,8 +23,8 @@ pub mod github;
 pub mod gitlab;
 pub mod grouped;
 pub mod json;
-pub mod measured;
 pub mod junit;
+pub mod measured;
 pub mod overview;
 pub mod patch;
 #[cfg(test)]

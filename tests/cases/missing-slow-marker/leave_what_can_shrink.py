@@ -44,3 +44,9 @@ def test_light():
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     time.sleep(0.3)
     assert child.poll() == 0
+
+
+def test_is_meant_to_sleep():
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    time.sleep(2)  # testdiet: ignore[long-sleep] the child takes so long
+    assert child.poll() == 0
