@@ -513,7 +513,9 @@ impl<'i> Run<'i> {
         for mut draft in drafts {
             let unless = std::mem::take(&mut draft.unless);
             // All it rests on is meant to be as it is, or something can be made better. A comment of its own is not unused for that.
-            let meant = !unless.is_empty() && unless.iter().all(|d| suppressed(&d.finding)) && !suppressed(&draft.finding);
+            let place = |d: &Draft| (Arc::clone(&d.finding.file), d.finding.span);
+            let silent: HashSet<_> = unless.iter().filter(|d| suppressed(&d.finding)).map(place).collect();
+            let meant = !silent.is_empty() && unless.iter().all(|d| silent.contains(&place(d))) && !suppressed(&draft.finding);
             if meant || unless.into_iter().any(|better| attach(better, &solved, &held).fix.is_some()) {
                 continue;
             }
