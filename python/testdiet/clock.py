@@ -10,6 +10,7 @@ PYTEST_DONT_REWRITE
 """
 
 import _thread
+import functools
 import heapq
 import itertools
 import os
@@ -30,8 +31,13 @@ GUARD_POLL = (0.001, 0.02)
 #: Seconds, real, that everything waits without a deadline before it counts as a deadlock. A signal handler, a thread of C or
 #: a weakref callback may wake something yet.
 DEADLOCK = 1.0
-#: Jumps with nothing between them but the waking of who slept. Beyond, something is polled for that only real time brings.
-RUNAWAY = 10_000
+#: Deadlines of one thread in a row with nothing between them but other deadlines. Beyond, it polls for something that only real
+#: time brings. Two minutes of polling every 10 ms.
+RUNAWAY = 12_000
+#: Nanoseconds: threads that an earlier test left behind keep their deadlines rounded up to multiples of this, so that two dozen
+#: of them that poll wake together. A loaded machine is 12 ms late (measured), a margin under 50 ms is never one to rely on; and
+#: a thread that somebody wakes belongs to the running test again, whose deadlines are exact.
+LEFT_BEHIND = 40_000_000
 #: Seconds: from here on, a wait that had to pass in real time is told, with what was running meanwhile.
 WORTH_TELLING = 0.05
 
@@ -53,7 +59,11 @@ class Real:
     time = staticmethod(time.time)
 
 
-_real_ns = time.monotonic_ns
+if hasattr(time, "clock_gettime_ns"):
+    # time-machine 2 exchanges the code of time.monotonic itself while somebody travels.
+    _real_ns = functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
+else:
+    _real_ns = time.monotonic_ns
 
 
 class Deadlock(BaseException):
@@ -88,7 +98,7 @@ class Stats:
 class ThreadState:
     """A thread the clock knows. It is running unless ``wait`` says otherwise."""
 
-    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners")
+    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event")
 
     def __init__(self, thread):
         self.thread = thread
@@ -97,6 +107,10 @@ class ThreadState:
         self.wait = None
         self.ended = False
         self.joiners = []
+        # The number of the test that it belongs to.
+        self.test = clock.test
+        # Deadlines that it met since the last event, which has a number too.
+        self.expired = self.event = 0
 
 
 class Wait:
@@ -160,9 +174,12 @@ class Clock:
         self._mutex = threading._CRLock() if threading._CRLock else threading._RLock()
         self._busy = False
         self._deferred = deque()
+        #: The number of the running test.
+        self.test = 0
         self._states = {}
         self._known = set()
         self._running = 0
+        # A heap of (deadline, the one asked for, sequence, wait).
         self._deadlines = []
         self._sequence = itertools.count()
         # The waiting thread that looks after real time for all of them: wakes whom real time made due, asks the guards again.
@@ -173,7 +190,11 @@ class Clock:
         # Threads that ran their last line; the operating system may list them a little longer.
         self.ended_idents = set()
         self.ended_natives = set()
-        self._idle_jumps = 0
+        #: How many known threads began and ended.
+        self.changes = 0
+        # The number of things that happened other than deadlines.
+        self._events = 0
+        self._runaway = None
         self._stuck_since = None
         self._guard_poll = GUARD_POLL[0]
         self._told = set()
@@ -207,7 +228,7 @@ class Clock:
         with self._mutex:
             self._known.add(state)
             self._resume()
-            self._idle_jumps = 0
+            self._events += 1
         return state
 
     def forget(self, state):
@@ -218,12 +239,14 @@ class Clock:
         """The calling thread is the one that was expected."""
         state.ident = get_ident()
         state.native_id = threading.get_native_id() if hasattr(threading, "get_native_id") else None
+        self.changes += 1
         self.ended_idents.discard(state.ident)
         self._states[state.ident] = state
 
     def end(self, state):
         """The calling thread has run its last line; whoever joins it goes on."""
         state.ended = True
+        self.changes += 1
         self.ended_idents.add(state.ident)
         self.ended_natives.add(str(state.native_id))
         self._ending.append(state)
@@ -240,7 +263,7 @@ class Clock:
                 self._running -= 1
                 if self._handed is state:
                     self._handed = None
-                self._idle_jumps = 0
+                self._events += 1
                 for wait in state.joiners:
                     self._wake(wait)
                 if self._running == 0:
@@ -263,6 +286,7 @@ class Clock:
             if state.ident == get_ident():
                 continue
             try:
+                self.changes += 1
                 # Bounded: what a thread-local's __del__ does there is not known to anybody.
                 Real.thread_join(state.thread, 1.0)
             except RuntimeError:
@@ -283,64 +307,77 @@ class Clock:
             if self._busy:
                 return None
         try:
-            with self._mutex:
-                self._busy = True
-                try:
-                    if self._handed is state:
-                        self._handed = None
-                    if outer is not None and outer.waiting:
-                        outer.resumed = True
-                        self._resume()
-                    wait.offset = self.offset
-                    wait.since = self.now_ns()
-                    if timeout is not None:
-                        wait.deadline = wait.since + max(0, -int(-timeout * 1e9 // 1))
-                        heapq.heappush(self._deadlines, (wait.deadline, next(self._sequence), wait))
-                    wait.waiting = True
-                    state.wait = wait
-                    self._running -= 1
-                    if ready is not None and ready():
-                        self._wake(wait)
-                        return True
-                    if self._running == 0:
-                        self._advance()
-                    if wait.waiting:
-                        self._leader = wait
-                finally:
-                    self._busy = False
-            self._settle()
+            timeout = self._register(wait, outer, timeout, ready)
             while wait.waiting:
-                self._wait_once(wait)
+                wait.block(timeout)
+                timeout = self._look(wait)
         finally:
-            self._unpark(wait, outer)
+            if state.wait is not outer or wait.waiting:
+                self._unpark(wait, outer)
         if self._ending:
             self.reap()
         if wait.error is not None:
             raise wait.error
         return not wait.timed_out
 
-    def _wait_once(self, wait):
+    def _register(self, wait, outer, timeout, ready):
+        """The calling thread waits from here on; returns how long it may block before it has to look."""
+        state, patience = wait.state, None
         with self._mutex:
-            if not wait.waiting:
-                return
-            timeout = self._patience() if self._leader is wait else None
-        wait.block(timeout)
+            self._busy = True
+            try:
+                if self._handed is state:
+                    self._handed = None
+                if outer is not None and outer.waiting:
+                    outer.resumed = True
+                    self._resume()
+                wait.offset = self.offset
+                wait.since = self.now_ns()
+                if timeout is not None:
+                    asked = wait.deadline = wait.since + max(0, -int(-timeout * 1e9 // 1))
+                    if state.test != self.test and state is not self.test_state:
+                        wait.deadline += -asked % LEFT_BEHIND
+                    heapq.heappush(self._deadlines, (wait.deadline, asked, next(self._sequence), wait))
+                wait.waiting = True
+                state.wait = wait
+                self._running -= 1
+                if ready is not None and ready():
+                    self._wake(wait)
+                elif self._running == 0:
+                    self._advance()
+                if wait.waiting:
+                    self._leader = wait
+                    patience = self._patience()
+                elif outer is None:
+                    state.wait = None
+            finally:
+                self._busy = False
+        if self._deferred:
+            self._settle()
+        return patience
+
+    def _look(self, wait):
+        """The calling thread was signalled, or its patience is over."""
+        patience = None
         with self._mutex:
             outer, self._busy = self._busy, True
             try:
                 wait.signalled = False
                 if wait.waiting and self._leader is wait:
                     self._tick()
+                    if wait.waiting:
+                        patience = self._patience()
             finally:
                 self._busy = outer
-        self._settle()
+        if self._deferred:
+            self._settle()
+        return patience
 
     def _unpark(self, wait, outer):
         with self._mutex:
             before, self._busy = self._busy, True
             try:
-                if wait.state.wait is wait:
-                    wait.state.wait = outer
+                wait.state.wait = outer
                 if wait.waiting:
                     # An exception came out of the wait: of a signal handler, or a KeyboardInterrupt.
                     wait.waiting = False
@@ -355,7 +392,8 @@ class Clock:
                 self._appoint()
             finally:
                 self._busy = before
-        self._settle()
+        if self._deferred:
+            self._settle()
 
     def wake(self, wait):
         """Ends a wait: False when it had ended already. The thread counts as running from here on."""
@@ -365,7 +403,8 @@ class Clock:
                 return wait.waiting
             self._busy = True
             try:
-                self._idle_jumps = 0
+                self._events += 1
+                wait.state.test = self.test
                 woken = self._wake(wait)
             finally:
                 self._busy = False
@@ -397,28 +436,31 @@ class Clock:
         return True
 
     def _expire(self, wait):
+        """The deadline of this wait, the earliest one, has come."""
+        state, now = wait.state, self.now_ns()
+        heapq.heappop(self._deadlines)
         wait.timed_out = True
-        self._handed = wait.state
+        if state is self.test_state:
+            self.stats._real_ns += now - wait.since - (self.offset - wait.offset)
+        if state.event != self._events:
+            state.event, state.expired = self._events, 0
+        state.expired += 1
+        if state.expired >= RUNAWAY:
+            self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
+        self._handed = state
         self._handed_until = _real_ns() + int(HANDOVER * 1e9)
         self._wake(wait)
 
-    def _account(self, wait, now):
-        if wait.state is self.test_state:
-            self.stats._real_ns += now - wait.since - (self.offset - wait.offset)
-
     def _earliest(self):
         deadlines = self._deadlines
-        while deadlines and not deadlines[0][2].waiting:
+        while deadlines and not deadlines[0][3].waiting:
             heapq.heappop(deadlines)
-        return deadlines[0][2] if deadlines else None
+        return deadlines[0][3] if deadlines else None
 
     def _advance(self):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
-        now = self.now_ns()
-        if wait is not None and wait.deadline <= now:
-            heapq.heappop(self._deadlines)
-            self._account(wait, now)
+        if wait is not None and wait.deadline <= self.now_ns():
             self._expire(wait)
             return
         reason = self._reason()
@@ -436,17 +478,13 @@ class Clock:
         self.offset += jump
         self.stats._virtual_ns += jump
         self.stats.jumps += 1
-        self._idle_jumps += 1
         self.on_jump(jump)
-        heapq.heappop(self._deadlines)
         self._expire(wait)
 
     def _reason(self):
         if not self.enabled:
             return self.disabled_reason
-        if self._idle_jumps >= RUNAWAY:
-            return "runaway: the clock jumped %d times and nothing else happened" % RUNAWAY
-        return self.guard()
+        return self._runaway or self.guard()
 
     def note(self, reason):
         """Records a reason for real time."""
@@ -457,8 +495,6 @@ class Clock:
         wait = self._earliest()
         now = self.now_ns()
         if wait is not None and wait.deadline <= now and not self._handing_over():
-            heapq.heappop(self._deadlines)
-            self._account(wait, now)
             self._tell_slow(wait, now)
             self._expire(wait)
         elif self._running == 0:
@@ -493,11 +529,9 @@ class Clock:
             return
         self._leader = None
         wait = self._earliest()
-        if wait is None:
-            if self._running == 0:
-                wait = next((s.wait for s in self._known if s.wait is not None and s.wait.waiting), None)
-        elif wait.resumed:
-            wait = next((w for _, _, w in self._deadlines if w.waiting and not w.resumed), None)
+        if (wait is None and self._running == 0) or (wait is not None and wait.resumed):
+            waits = (state.wait for state in self._known)
+            wait = next((w for w in waits if w is not None and w.waiting and not w.resumed), None)
         if wait is not None:
             self._leader = wait
             wait.signal()
@@ -546,7 +580,9 @@ class Clock:
         """A test begins. With a reason it runs on real time."""
         self.stats = Stats()
         self._told = set()
-        self._idle_jumps = 0
+        self._runaway = None
+        self._events += 1
+        self.test += 1
         self.test_state = self.current()
         self.disabled_reason = disabled_reason or ""
         self.enabled = disabled_reason is None

@@ -19,6 +19,8 @@ _DESCRIPTORS = "/proc/self/fd"
 
 #: Seconds, real, without jumps after the process sent itself a signal: the main thread has to notice it.
 SIGNAL_GRACE = 0.05
+#: Seconds, real, for which the list of descriptors is not read again, unless Python opened a socket meanwhile.
+DESCRIPTORS_KNOWN = 0.0005
 #: Seconds, real, after the last child ended: its SIGCHLD, its last words in a pipe.
 CHILD_GRACE = 0.02
 
@@ -53,6 +55,7 @@ class Guards:
         self._foreign = None
         self._idle_tasks = set()
         self._fds = None
+        self._fds_until = 0.0
         self._open = None
         self._spawned = None
         self._had_child = False
@@ -83,6 +86,8 @@ class Guards:
                 self._sockets.add(arguments[0])
             except TypeError:
                 pass
+        elif event.startswith("_thread.start"):
+            self._tasks = None
         elif event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"):
             if self._spawned is None:
                 self._spawned = _ticks_now()
@@ -124,12 +129,16 @@ class Guards:
     # -- threads -------------------------------------------------------------------------------------------------------------
 
     def _threads(self):
-        tasks = _listing(_TASKS)
+        # How many there are, and whether any of ours began or ended since: the listing is dearer.
+        try:
+            tasks = (os.stat(_TASKS).st_nlink, clock.changes)
+        except OSError:
+            tasks = None
         if tasks is None or tasks != self._tasks:
             self._tasks = tasks
-            self._foreign = self._find_foreign(tasks)
+            self._foreign = self._find_foreign(_listing(_TASKS))
             if self._foreign is not None:
-                # It may be on its way out, or in: the listing alone does not tell.
+                # It may be on its way out, or in: their number alone does not tell.
                 self._tasks = None
         return self._foreign
 
@@ -218,6 +227,10 @@ class Guards:
     # -- sockets -------------------------------------------------------------------------------------------------------------
 
     def _connections(self):
+        now = Real.monotonic()
+        if self._fds is not None and now < self._fds_until:
+            return self._open
+        self._fds_until = now + DESCRIPTORS_KNOWN
         fds = _listing(_DESCRIPTORS)
         if fds is None:
             pipes = self._self_pipes()

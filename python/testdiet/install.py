@@ -420,6 +420,16 @@ def supported():
 wall = Wall()
 
 
+def _wall():
+    try:
+        import time_machine
+    except ImportError:
+        return WallFunctions()
+    # Its second version shifts time.monotonic as well, backwards at the end: its third took that out again.
+    shifts_monotonic = hasattr(time_machine.escape_hatch.time, "monotonic")
+    return WallFunctions() if shifts_monotonic else TimeMachine(time_machine)
+
+
 _done = False
 
 
@@ -431,12 +441,7 @@ def install(infrastructure=None):
     _done = True
     if infrastructure is not None:
         guards.infrastructure = set(infrastructure)
-    try:
-        import time_machine
-    except ImportError:
-        wall = WallFunctions()
-    else:
-        wall = TimeMachine(time_machine)
+    wall = _wall()
     replaced = wall.install()
     for made in (
         _Sleep(Real.sleep),
