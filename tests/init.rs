@@ -242,6 +242,79 @@ fn the_plugin_does_what_the_block_does_and_both_get_along() {
 }
 
 #[test]
+fn a_suite_has_the_fixtures_without_a_dependency() {
+    const TEST: &str = "import time
+
+from testdiet import wait_until
+
+
+class Service:
+    stopped = False
+
+    def stop(self):
+        Service.stopped = True
+
+
+def test_time(fast_time):
+    before = time.monotonic()
+    time.sleep(30)
+    assert time.monotonic() - before >= 30
+    assert fast_time.stats.jumps
+
+
+def test_wait():
+    wait_until(lambda: True, timeout=1.0)
+
+
+def test_cleanup(with_cleanup):
+    with_cleanup(Service())
+
+
+def test_cleaned_up():
+    assert Service.stopped
+";
+    let names = ["test_cleaned_up", "test_cleanup", "test_time", "test_wait"];
+    for package in [false, true] {
+        let sandbox = Sandbox::bare();
+        sandbox.write("tests/unit/test_a.py", TEST);
+        sandbox.write("pytest.ini", "[pytest]\n");
+        if package {
+            sandbox.write("tests/__init__.py", "");
+            sandbox.write("tests/unit/__init__.py", "");
+        }
+        init(&sandbox, &["--yes", "--only", "fixtures"]);
+        let written = files(&sandbox);
+        assert!(written.contains_key("tests/conftest.py") && written.contains_key("tests/_testdiet.py"), "{:?}", written.keys());
+        assert_eq!(passed(&sandbox, &["-W", "error"], &[]), names);
+        assert_eq!(passed(&sandbox, &["-n2"], &[]), names);
+        // With the package itself there, that is what is used, once.
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+        assert_eq!(passed(&sandbox, &[], &[("PYTHONPATH", path)]), names);
+        assert_eq!(passed(&sandbox, &["-p", "testdiet.plugin"], &[("PYTHONPATH", path)]), names);
+
+        // The block holds what was chosen, in whichever order.
+        let again = init(&sandbox, &["--only", "fixtures"]);
+        assert_eq!(text(&again.stderr), "Nothing to do.\n");
+        init(&sandbox, &["--yes", "--only", "marker,conftest"]);
+        sandbox.write("tests/test_b.py", TESTS.replace("@pytest.mark.integration\n", ""));
+        assert_eq!(passed(&sandbox, &["--strict-markers", "tests/test_b.py"], &[]), FAST);
+        assert_eq!(passed(&sandbox, &["--strict-markers", "tests/unit"], &[]), names);
+        let both = files(&sandbox);
+        let other = Sandbox::bare();
+        for (name, bytes) in both.iter().filter(|(name, _)| !name.ends_with("conftest.py")) {
+            other.write(name, bytes);
+        }
+        init(&other, &["--yes", "--only", "conftest,fixtures"]);
+        assert_eq!(files(&other), both);
+
+        // It is not the suite's to be checked.
+        let listed = sandbox.run(&["check", "--show-files"]);
+        assert!(!text(&listed.stdout).contains("_testdiet.py") && text(&listed.stdout).contains("conftest.py"));
+        assert_eq!(sandbox.run(&["check", "--select", "ALL", "tests/conftest.py"]).status.code(), Some(0));
+    }
+}
+
+#[test]
 fn the_block_leaves_what_a_conftest_has_as_it_is() {
     let sandbox = Sandbox::bare();
     sandbox.write("tests/test_a.py", "import pytest\n\n\n@pytest.mark.slow\ndef test_slow():\n    pass\n\n\ndef test_own(os, skip):\n    assert (os, skip) == ('mine', 2)\n");
@@ -325,7 +398,7 @@ fn a_patch_is_applied_by_git_and_gives_what_yes_gives() {
     init(&sandbox, &["--yes"]);
     let written = files(&sandbox);
     let new: Vec<&String> = written.keys().filter(|name| !before.contains_key(*name)).collect();
-    assert_eq!(new, [".github/workflows/testdiet.yml", "TEST_GUIDELINES.md"]);
+    assert_eq!(new, [".github/workflows/testdiet.yml", "TEST_GUIDELINES.md", "tests/_testdiet.py"]);
     let changed = |name: &&str| before[*name] != written[*name];
     let all = [".pre-commit-config.yaml", "CONTRIBUTING.md", "pytest.ini", "tests/conftest.py"];
     assert!(all.iter().all(changed) && before["tests/test_a.py"] == written["tests/test_a.py"]);
@@ -432,6 +505,12 @@ fn a_part_that_would_do_harm_is_left_out_with_a_reason() {
             "has a `--runslow` of its own",
         ),
         ("tests/conftest.py", "# >>> testdiet >>>\n", "conftest", "do not pair up"),
+        (
+            "tests/conftest.py",
+            "import pytest\n\n\n@pytest.fixture\ndef fast_time():\n    yield\n",
+            "fixtures",
+            "has a `def fast_time` of its own",
+        ),
         ("tests/conftest.py", "# @generated\n", "conftest", "marked @generated"),
         ("requirements.txt", "pytest<7\n", "conftest", "pytest 7 or newer"),
         ("pytest.ini", "[pytest]\naddopts = -m 'not slow'\n", "conftest", "`addopts` holds a `-m`"),
@@ -494,9 +573,10 @@ fn without_a_terminal_it_names_the_flags_that_need_none() {
 #[test]
 fn parts_are_chosen_by_name() {
     let sandbox = whole_project();
-    let all = "marker,conftest,thread-errors,durations,guidelines,pre-commit,workflow";
+    let all = "marker,conftest,fixtures,thread-errors,durations,guidelines,pre-commit,workflow";
     assert_eq!(text(&init(&sandbox, &["--skip", all]).stderr), "Nothing to do.\n");
-    let written = init(&sandbox, &["--yes", "--skip", "workflow,guidelines,pre-commit,conftest,durations,thread-errors"]);
+    let written =
+        init(&sandbox, &["--yes", "--skip", "workflow,guidelines,pre-commit,conftest,fixtures,durations,thread-errors"]);
     assert_eq!(text(&written.stdout), "pytest.ini\n");
     assert!(text(&sandbox.read("pytest.ini")).contains("\n  slow: "));
 }
@@ -573,7 +653,7 @@ fn at_a_terminal(sandbox: &Sandbox, args: &[&str], keys: &[&str]) -> (u32, Strin
 fn at_a_terminal_each_part_is_shown_and_chosen_or_refused() {
     let sandbox = whole_project();
     let before = files(&sandbox);
-    let (status, shown) = at_a_terminal(&sandbox, &["init"], &["y", "n", "y", "n", "n", "n", "n"]);
+    let (status, shown) = at_a_terminal(&sandbox, &["init"], &["y", "n", "n", "y", "n", "n", "n", "n"]);
     assert_eq!(status, 0, "{shown}");
     for title in ["Register the mark `slow`", "Skip slow tests in a plain `pytest`", "TEST_GUIDELINES.md", "on Linux and on WSL2"]
     {
@@ -587,7 +667,7 @@ fn at_a_terminal_each_part_is_shown_and_chosen_or_refused() {
     assert!(shown.contains("Wrote 1 file.") && shown.contains("--- a/pytest.ini"), "{shown}");
 
     // Refused parts are offered again; all of them refused is nothing written, and no error.
-    let (status, shown) = at_a_terminal(&sandbox, &["init"], &["n"; 5]);
+    let (status, shown) = at_a_terminal(&sandbox, &["init"], &["n"; 6]);
     assert!(status == 0 && shown.contains("Nothing was written."), "{shown}");
     assert_eq!(files(&sandbox), after);
 }

@@ -1,10 +1,11 @@
 //! Has a plain `pytest` skip slow tests: by a block in the suite's `conftest.py`, or by testdiet's plugin where the suite has it.
 
+use std::fmt::Write as _;
 use std::path::{Component, PathBuf};
 
 use super::block::PYTHON;
 use super::{Part, Project, Proposal, requirements};
-use crate::discover::basedir;
+use crate::discover::{basedir, equipment};
 
 pub(super) static PART: Part = Part {
     name: "conftest",
@@ -15,7 +16,9 @@ pub(super) static PART: Part = Part {
 
 /// The hooks; testdiet's plugin has them from the same file.
 const HOOKS: &str = include_str!("../../python/testdiet/slow.py");
-/// The first line of them that the block needs.
+/// The hook that loads the fixtures.
+const FIXTURES: &str = include_str!("fixtures/load.py");
+/// The first line of the hooks that the block needs.
 const FIRST: &str = "import pytest as _testdiet_pytest\n";
 /// `hookimpl(specname=…)` came with pluggy 1, which pytest takes since this version.
 const SINCE: (u32, u32) = (7, 0);
@@ -24,38 +27,67 @@ fn propose(project: &Project) -> Proposal {
     if project.suite.requires_testdiet() {
         return Ok(Vec::new());
     }
-    if requirements::pytest_older_than(project, SINCE) {
-        return Err("it takes pytest 7 or newer, and the project asks for an older one".to_owned());
-    }
     let (_, settings) = project.pytest()?;
     if settings.words("addopts").iter().any(|word| word.starts_with("-m")) {
         return Err("`addopts` holds a `-m`, which would overrule --runslow; take it out first".to_owned());
+    }
+    with_block(project, "--runslow", |holds| Holds { slow: true, ..holds })
+}
+
+/// What the block holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holds {
+    /// The hooks that skip slow tests.
+    pub slow: bool,
+    /// The hook that loads the fixtures.
+    pub fixtures: bool,
+}
+
+/// The suite's `conftest.py` with a block that holds something more; none of the suite's may have `own` outside of its block.
+pub(super) fn with_block(project: &Project, own: &str, more: impl Fn(Holds) -> Holds) -> Proposal {
+    if requirements::pytest_older_than(project, SINCE) {
+        return Err("it takes pytest 7 or newer, and the project asks for an older one".to_owned());
     }
     let path = home(project)?;
     let file = project.read(&path)?;
     let shown = |path| project.shown(path);
     for other in project.files.iter().chain([&path]).filter(|f| f.file_name().is_some_and(|n| n == "conftest.py")) {
         let text = project.read(other)?;
-        let own = PYTHON.without(text.text()).map_err(|why| format!("{}: {why}", shown(other)))?;
-        if own.contains("--runslow") {
-            return Err(format!("{} has a `--runslow` of its own", shown(other)));
+        let rest = PYTHON.without(text.text()).map_err(|why| format!("{}: {why}", shown(other)))?;
+        if rest.contains(own) {
+            return Err(format!("{} has a `{own}` of its own", shown(other)));
         }
     }
     if file.text().lines().take(20).any(|line| line.contains("@generated")) {
         return Err(format!("{} is marked @generated: change what generates it", shown(&path)));
     }
-    let text = PYTHON.put(&file, &block(), 2).map_err(|why| format!("{}: {why}", shown(&path)))?;
+    let text = file.text();
+    let there = equipment::block(text).map_or("", |block| &text[block]);
+    let holds = Holds { slow: there.contains("pytest_testdiet_slow_skip"), fixtures: there.contains("pytest_testdiet_fixtures") };
+    let text = PYTHON.put(&file, &block(more(holds)), 2).map_err(|why| format!("{}: {why}", shown(&path)))?;
     Ok(if text == file.text() { Vec::new() } else { vec![file.with_text(text)] })
 }
 
 /// What stands between the lines of the block.
-fn block() -> String {
-    let code = HOOKS.find(FIRST).map_or(HOOKS, |at| &HOOKS[at..]);
-    let code = code.replacen(FIRST, &format!("{}  # noqa: E402\n", FIRST.trim_end()), 1);
-    format!(
-        "# Written by `testdiet init`, which updates it too. A plain `pytest` skips tests marked `slow`; they run with --runslow,\n\
-         # with -m \"\", with an expression that names the mark (-m slow), and by their node id.\n{code}"
-    )
+fn block(holds: Holds) -> String {
+    let mut out = String::from("# Written by `testdiet init`, which updates it too.\n");
+    if holds.slow {
+        out.push_str(
+            "# A plain `pytest` skips tests marked `slow`; they run with --runslow, with -m \"\", with an expression that names the\n\
+             # mark (-m slow), and by their node id.\n",
+        );
+    }
+    if holds.fixtures {
+        out.push_str("# Tests have the fixtures fast_time and with_cleanup, and can import wait_until from testdiet.\n");
+    }
+    _ = write!(out, "{}  # noqa: E402\n", FIRST.trim_end());
+    if holds.slow {
+        out.push_str(HOOKS.split_once(FIRST).map_or(HOOKS, |(_, code)| code));
+    }
+    if holds.fixtures {
+        out.push_str(FIXTURES);
+    }
+    out
 }
 
 /// The `conftest.py` that pytest reads before it reads its command line, whichever tests it is given: the one in the root; or
@@ -63,7 +95,7 @@ fn block() -> String {
 ///
 /// A new one is made in the root only where there is no such folder, and not at all where that could change what is imported:
 /// pytest puts the folder of a `conftest.py` on `sys.path`.
-fn home(project: &Project) -> Result<PathBuf, String> {
+pub(super) fn home(project: &Project) -> Result<PathBuf, String> {
     let root = &project.suite.root;
     let in_root = root.join("conftest.py");
     let tests: Vec<_> = project.files.iter().filter(|f| f.file_name().is_some_and(|n| n != "conftest.py")).collect();
@@ -118,11 +150,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_block_is_the_code_of_the_plugin() {
-        let block = block();
-        let code = HOOKS.split_once(FIRST).unwrap().1;
-        assert!(block.ends_with(code) && block.is_ascii());
-        // Whatever a conftest.py holds, none of its names is bound anew.
+    fn the_block_is_the_code_of_the_plugin_and_binds_no_name_of_others() {
+        let slow = block(Holds { slow: true, fixtures: false });
+        assert!(slow.ends_with(HOOKS.split_once(FIRST).unwrap().1));
+        let block = block(Holds { slow: true, fixtures: true });
+        assert!(block.is_ascii() && block.contains(FIXTURES) && block.starts_with(slow.lines().next().unwrap()));
         for line in block.lines().filter(|l| !l.starts_with(' ')) {
             let name = line.strip_prefix("def ").or_else(|| line.strip_prefix("import pytest as "));
             assert!(line.is_empty() || line.starts_with(['#', '@']) || name.is_some(), "{line}");

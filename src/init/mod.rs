@@ -19,6 +19,7 @@ use crate::source::{SourceError, SourceFile};
 mod block;
 mod conftest;
 mod durations;
+mod fixtures;
 mod guidelines;
 mod marker;
 mod pre_commit;
@@ -55,6 +56,7 @@ impl Part {
 pub static PARTS: &[&Part] = &[
     &marker::PART,
     &conftest::PART,
+    &fixtures::PART,
     &thread_errors::PART,
     &durations::PART,
     &guidelines::PART,
