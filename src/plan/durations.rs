@@ -50,12 +50,23 @@ pub struct Duration {
     pub whole: bool,
     /// Why it must not change; `None` when it may.
     pub frozen: Option<String>,
-    /// Some test waits it out: making it shorter makes that test faster. What no test waits for stays as it is.
-    pub wanted: bool,
+    /// Whether some test waits for it.
+    pub waited: Waited,
     /// Text to put before the value when a default is passed explicitly: `, timeout=`.
     pub prefix: String,
     /// The file it is in, for edits and messages.
     pub source: Arc<SourceFile>,
+}
+
+/// Whether a test waits for a duration, so that making it shorter makes the test faster. What no test waits for stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waited {
+    /// None does.
+    No,
+    /// It is slept, or a bound on what is slept.
+    For,
+    /// It is a timeout, interval or time to live of the code under test, which a test waits out.
+    Out,
 }
 
 /// Σ factor × duration, by index into [`Model::durations`].
@@ -197,6 +208,8 @@ struct Builder<'s, 'p> {
     sleeps: HashMap<(usize, StmtId), Vec<(Form, f64)>>,
     /// Durations the product waits out.
     timeouts: Vec<(Form, bool)>,
+    /// Those of them that the code under test is seen to be given, rather than a library.
+    given: Vec<Form>,
     /// Waits that end early unless something fails.
     deadlines: Vec<Form>,
     /// Lower and upper bounds asserted on elapsed time.
@@ -210,17 +223,33 @@ struct Builder<'s, 'p> {
     expires: bool,
     /// Numbers handed to calls inside assertions that speak of time.
     named: Vec<(Key, f64)>,
+    /// What takes part that keeps its own time.
+    outside: Option<String>,
 }
 
 /// Describes the durations of one test.
 #[must_use]
 pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model {
+    build(sem, counter, facts).model
+}
+
+/// What takes part in a test that keeps its own time, so that virtual time would be wrong or of no use: child processes, network
+/// peers, alarms, file times, another library's clock.
+#[must_use]
+pub fn outside(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Option<String> {
+    let built = build(sem, counter, facts);
+    let product = || built.classes.iter().find_map(|class| sem.reaches_anew(class.clone(), OUTSIDE));
+    built.outside.clone().or_else(|| product().map(str::to_owned))
+}
+
+fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -> Builder<'s, 'p> {
     let mut b = Builder {
         sem,
         model: Model { test: facts.test.id.clone(), ..Model::default() },
         index: HashMap::new(),
         sleeps: HashMap::new(),
         timeouts: Vec::new(),
+        given: Vec::new(),
         deadlines: Vec::new(),
         lower: Vec::new(),
         upper: Vec::new(),
@@ -229,6 +258,7 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         visited: Vec::new(),
         expires: false,
         named: Vec::new(),
+        outside: None,
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
     let shared: Vec<Use> =
@@ -273,7 +303,7 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
     }
     b.tie();
     let twice = b.model.durations.iter().find(|d| {
-        d.wanted
+        d.waited > Waited::No
             && d.frozen.is_none()
             && b.named.iter().any(|(k, v)| (d.value - v).abs() < 1e-9 && *k != d.key && !b.index.contains_key(k))
     });
@@ -281,7 +311,7 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         let why = format!("an assertion names {} a second time", d.text);
         b.decline(why);
     }
-    b.model
+    b
 }
 
 fn excerpt(m: &Module, e: ExprId) -> String {
@@ -293,6 +323,12 @@ fn excerpt(m: &Module, e: ExprId) -> String {
 impl Builder<'_, '_> {
     fn decline(&mut self, why: String) {
         self.model.declined.get_or_insert(why);
+    }
+
+    /// Something takes part that keeps its own time.
+    fn keeps_its_own_time(&mut self, why: &str) {
+        self.outside.get_or_insert_with(|| why.to_owned());
+        self.decline(why.to_owned());
     }
 
     /// A constant as a sum of the durations it is computed from.
@@ -335,7 +371,7 @@ impl Builder<'_, '_> {
             unit,
             whole,
             frozen,
-            wanted: false,
+            waited: Waited::No,
             prefix: String::new(),
             source: Arc::clone(&m.source),
             key: key.clone(),
@@ -347,7 +383,7 @@ impl Builder<'_, '_> {
         if let Some(&i) = self.index.get(&key) {
             let known = &mut self.model.durations[i];
             known.whole |= duration.whole;
-            known.wanted |= duration.wanted;
+            known.waited = known.waited.max(duration.waited);
             if (known.unit - duration.unit).abs() > 1e-12 {
                 known.frozen.get_or_insert_with(|| "it is used in two units".to_owned());
             }
@@ -396,7 +432,7 @@ impl Builder<'_, '_> {
                 if let ExprKind::Str { .. } = m.expr(e).kind
                     && is_program(m.text(e))
                 {
-                    self.decline("a program in a string takes part, whose speed no number here says".to_owned());
+                    self.keeps_its_own_time("a program in a string takes part, whose speed no number here says");
                 }
                 if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
                     self.call(&m, e, *func, args, env, depth);
@@ -407,10 +443,27 @@ impl Builder<'_, '_> {
     }
 
     fn call(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, args: &[Arg], env: &Env, depth: usize) {
-        match self.sem.type_of(m, func) {
+        let known = self.timeouts.len();
+        let callee = self.sem.type_of(m, func);
+        // What is called for its value, if it cannot be followed, may be a factory of the code under test.
+        let ours = match &callee {
+            Type::External(name) => &**name == "threading.Timer",
+            Type::Unknown => !matches!(m.stmt(m.expr(e).stmt).kind, StmtKind::Expr(whole) if whole == e),
+            Type::Function(def) => def.module.role == Role::Product,
+            _ => true,
+        };
+        self.called(m, e, func, callee, args, env, depth);
+        if ours {
+            self.given.extend(self.timeouts[known..].iter().map(|(form, _)| form.clone()));
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // a call and what is called
+    fn called(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, callee: Type, args: &[Arg], env: &Env, depth: usize) {
+        match callee {
             Type::External(name) => {
                 if let Some((_, why)) = OUTSIDE.iter().find(|(prefix, _)| name.starts_with(prefix)) {
-                    self.decline((*why).to_owned());
+                    self.keeps_its_own_time(why);
                 }
                 if counts_whole_seconds(m, &name, args) {
                     self.decline("it counts in whole seconds".to_owned());
@@ -588,7 +641,7 @@ impl Builder<'_, '_> {
                 } else {
                     None
                 },
-                wanted: false,
+                waited: Waited::No,
                 prefix: format!("{separator}{name}="),
                 source: Arc::clone(&m.source),
                 key: key.clone(),
@@ -758,7 +811,10 @@ impl Builder<'_, '_> {
             let m = &class.module;
             let body = m.stmt(class.stmt).span;
             if let Some(why) = self.sem.reaches(class.clone(), CHILDREN) {
-                self.decline(why.to_owned());
+                self.keeps_its_own_time(why);
+            }
+            if ["st_mtime", "getmtime"].iter().any(|word| m.source.slice(body).contains(word)) {
+                self.keeps_its_own_time("it depends on the granularity of file times");
             }
             for (i, expr) in m.ast.exprs.iter().enumerate() {
                 let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
@@ -798,7 +854,7 @@ impl Builder<'_, '_> {
                 ClassRef::Project(_) => Type::Unknown,
             }) && let Some((_, why)) = OUTSIDE.iter().find(|(p, _)| base.starts_with(p))
             {
-                self.decline((*why).to_owned());
+                self.keeps_its_own_time(why);
             }
         }
     }
@@ -815,6 +871,14 @@ impl Builder<'_, '_> {
         let mut against: Vec<(Form, bool)> = self.timeouts.clone();
         let mut waited = longest;
         let mut wanted: Vec<usize> = singles.iter().chain(self.lower.iter().map(|(f, _)| f)).flatten().map(|x| x.0).collect();
+        // A sleep somewhat longer than a timeout waits for it; one many times longer waits for something else.
+        let mut waited_out: Vec<usize> = Vec::new();
+        for form in &self.given {
+            let t = self.seconds(form);
+            if windows.iter().map(|w| self.seconds(w)).any(|w| w >= t && w <= 2.0 * t) {
+                waited_out.extend(form.iter().map(|x| x.0));
+            }
+        }
         for (form, _) in &self.timeouts {
             if self.seconds(form) <= longest + 1e-9 {
                 wanted.extend(form.iter().map(|x| x.0));
@@ -827,11 +891,16 @@ impl Builder<'_, '_> {
                 wanted.extend(bound.iter().map(|x| x.0));
             }
         }
-        for i in wanted {
-            self.model.durations[i].wanted = true;
+        for (indices, waited) in [(wanted, Waited::For), (waited_out, Waited::Out)] {
+            for i in indices {
+                let d = &mut self.model.durations[i];
+                d.waited = d.waited.max(waited);
+            }
         }
         for &(echo, timeout) in &self.echoes {
-            self.model.durations[echo].wanted |= self.model.durations[timeout].wanted;
+            let waited = self.model.durations[timeout].waited.min(Waited::For);
+            let d = &mut self.model.durations[echo];
+            d.waited = d.waited.max(waited);
         }
         for (timeout, repeating) in &against {
             let t = self.seconds(timeout);
@@ -1093,7 +1162,7 @@ impl Groups {
             let i = if let Some(&i) = self.index.get(&d.key) {
                 let known = &mut self.durations[i];
                 known.whole |= d.whole;
-                known.wanted |= d.wanted;
+                known.waited = known.waited.max(d.waited);
                 if known.frozen.is_none() {
                     known.frozen = d.frozen;
                 }
@@ -1206,7 +1275,7 @@ impl Groups {
                     q = Quantity { floor: d.unit, start: d.unit, unit: d.unit, ..q };
                 }
                 // A wait under the floor is as short as it gets, and one nobody sits through is not waited out.
-                if d.frozen.is_some() || !d.wanted || seconds <= fix.floor + 1e-9 || seconds >= FOREVER {
+                if d.frozen.is_some() || d.waited == Waited::No || seconds <= fix.floor + 1e-9 || seconds >= FOREVER {
                     q = q.fixed();
                 }
                 q
