@@ -14,9 +14,11 @@
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
 //! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
+//! * [`cache`] keeps what a run found for the next one.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod baseline;
+pub mod cache;
 pub mod changed;
 pub mod cli;
 pub mod config;
