@@ -11,14 +11,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::config::{CustomRule, Settings};
-use crate::discover::{Found, Role};
+use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::durations::{self, Groups, Key, Model, Planned};
 use crate::plan::number::write_seconds;
 use crate::python::cost::Counter;
 use crate::python::lower;
-use crate::python::project::{Module, Project};
+use crate::python::project::{Module, Project, Trace};
 use crate::python::semantics::Semantics;
 use crate::query::{Mask, Queries, QueryError, SiteKind};
 use crate::rules::context::{Context, Draft};
@@ -116,6 +116,17 @@ pub struct Input {
     pub rules: Vec<CustomRule>,
 }
 
+impl Input {
+    /// The suites that the files belong to, by their roots.
+    #[must_use]
+    pub fn suites(&self) -> Vec<Arc<Suite>> {
+        let mut suites: Vec<_> = self.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
+        suites.sort_by(|a, b| a.root.cmp(&b.root));
+        suites.dedup_by(|a, b| a.root == b.root);
+        suites
+    }
+}
+
 /// Most rounds of check-and-fix. A second round is common (a shorter sleep makes the iterations the cheapest cut), more are rare.
 const ROUNDS: usize = 8;
 
@@ -125,6 +136,23 @@ const ROUNDS: usize = 8;
 /// When a project's own query does not load.
 pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
+}
+
+/// The same, with everything in the file system that the result rests on.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_traced(input: &Input) -> Result<(Checked, Option<Trace>), QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.start_trace();
+    for suite in run.project.suites() {
+        // Its configuration was read before the run began.
+        if let Some(file) = &suite.config_file {
+            _ = run.project.source(file);
+        }
+    }
+    let checked = run.round();
+    Ok((checked, run.project.end_trace()))
 }
 
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
@@ -260,10 +288,7 @@ impl<'i> Run<'i> {
             rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
         })?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
-        let mut suites: Vec<_> = input.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
-        suites.sort_by(|a, b| a.root.cmp(&b.root));
-        suites.dedup_by(|a, b| a.root == b.root);
-        let mut project = Project::new(queries, roles, suites);
+        let mut project = Project::new(queries, roles, input.suites());
         project.overlay(input.stdin.iter().map(Arc::clone));
         Ok(Self { input, project })
     }
@@ -330,12 +355,11 @@ impl<'i> Run<'i> {
         if !settings.enabled(&code, &found.path) {
             return None;
         }
-        let source = SourceFile::from_bytes(found.path.clone(), Vec::new()).ok()?;
         Some(Finding {
             code,
             message: format!("testdiet could not read this file: {error}"),
             severity: Severity::Info,
-            source: Arc::new(source),
+            source: Arc::new(SourceFile::empty(found.path.clone())),
             file: Arc::new(found.path.clone()),
             span: Span::at(0),
             test: None,
