@@ -4,7 +4,7 @@ import threading
 
 from product import Job
 
-FAULTS = ["hung-worker"]
+FAULTS = ["hang:hung-worker"]
 
 
 def test_treat_join():

@@ -5,7 +5,7 @@ import time
 import pytest
 from product import Monitor, retry
 
-FAULTS = ["no-delay", "fires-early"]
+FAULTS = ["no-delay", "never-fires"]
 
 
 def fails():

@@ -7,7 +7,7 @@ from product import Monitor
 FAULTS = ["fires-early", "feed-ignored"]
 
 
-def test_treat_with_its_timeout():
+def test_leave_with_nothing_to_wait_for():
     monitor = Monitor(timeout=1.2).start()
     time.sleep(0.7)
     assert not monitor.silent
