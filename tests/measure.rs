@@ -224,6 +224,8 @@ def test_threads():
             assert!(saved > seconds - 1.0 && wall < 100.0, "{name}: {saved} s saved, {wall} s real");
         }
         assert_eq!(test(&run, "test_threads")["threads"]["started"], 1);
+        let places: Vec<_> = sites(test(&run, "test_threads")).into_iter().map(|s| (s.0, s.1, s.2)).collect();
+        assert_eq!(places, [("join", "threading.Thread", 8), ("thread", "threading.Thread", 7)]);
     }
 }
 
@@ -499,7 +501,7 @@ fn a_crash_names_its_test() {
     assert!(told.contains("pytest was ended by signal 6 (SIGABRT) while tests/test_a.py::test_aborts ran"), "{told}");
     assert!(told.contains("what 1 test did is kept"), "{told}");
     let last = measure(&sandbox, &["--last"]);
-    assert!(out(&last).contains("\ntests/test_a.py::test_aborts\n    before it: 1 threads, "), "{}", out(&last));
+    assert!(out(&last).contains("\ntests/test_a.py::test_aborts\n    before it: 1 thread, "), "{}", out(&last));
 
     sandbox.write("tests/test_a.py", text.replace("os.abort()", "os._exit(0)"));
     let output = measure(&sandbox, &[]);
