@@ -11,14 +11,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::config::{CustomRule, Settings};
-use crate::discover::{Found, Role};
+use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::durations::{self, Groups, Key, Model, Planned};
 use crate::plan::number::write_seconds;
 use crate::python::cost::Counter;
 use crate::python::lower;
-use crate::python::project::{Module, Project};
+use crate::python::project::{Module, Project, Trace};
 use crate::python::semantics::Semantics;
 use crate::query::{Mask, Queries, QueryError, SiteKind};
 use crate::rules::context::{Context, Draft};
@@ -116,6 +116,17 @@ pub struct Input {
     pub rules: Vec<CustomRule>,
 }
 
+impl Input {
+    /// The suites that the files belong to, by their roots.
+    #[must_use]
+    pub fn suites(&self) -> Vec<Arc<Suite>> {
+        let mut suites: Vec<_> = self.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
+        suites.sort_by(|a, b| a.root.cmp(&b.root));
+        suites.dedup_by(|a, b| a.root == b.root);
+        suites
+    }
+}
+
 /// Most rounds of check-and-fix. A second round is common (a shorter sleep makes the iterations the cheapest cut), more are rare.
 const ROUNDS: usize = 8;
 
@@ -125,6 +136,23 @@ const ROUNDS: usize = 8;
 /// When a project's own query does not load.
 pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
+}
+
+/// The same, with everything in the file system that the result rests on.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_traced(input: &Input) -> Result<(Checked, Option<Trace>), QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.start_trace();
+    for suite in run.project.suites() {
+        // Its configuration was read before the run began.
+        if let Some(file) = &suite.config_file {
+            _ = run.project.source(file);
+        }
+    }
+    let checked = run.round();
+    Ok((checked, run.project.end_trace()))
 }
 
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
@@ -260,10 +288,7 @@ impl<'i> Run<'i> {
             rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
         })?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
-        let mut suites: Vec<_> = input.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
-        suites.sort_by(|a, b| a.root.cmp(&b.root));
-        suites.dedup_by(|a, b| a.root == b.root);
-        let mut project = Project::new(queries, roles, suites);
+        let mut project = Project::new(queries, roles, input.suites());
         project.overlay(input.stdin.iter().map(Arc::clone));
         Ok(Self { input, project })
     }
@@ -275,14 +300,14 @@ impl<'i> Run<'i> {
     fn round(&mut self) -> Checked {
         let mut checked = Checked { files: self.input.files.len(), ..Checked::default() };
         let read: Vec<_> = self.input.files.par_iter().map(|(found, _)| self.read(found)).collect();
-        let mut wanted: Vec<(usize, Arc<SourceFile>)> = Vec::new();
-        let mut idle: Vec<(usize, Arc<SourceFile>)> = Vec::new();
+        let mut wanted: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
+        let mut idle: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
         let mut weights: BTreeMap<Mask, usize> = BTreeMap::new();
         for (i, source) in read.into_iter().enumerate() {
             match source {
                 Ok((source, m, speaks)) => {
                     *weights.entry(m).or_default() += source.text().len();
-                    if m.is_empty() && !speaks { idle.push((i, source)) } else { wanted.push((i, source)) }
+                    if m.is_empty() && !speaks { idle.push((i, source, m)) } else { wanted.push((i, source, m)) }
                 }
                 Err(SourceError::Io(e)) => {
                     let path = self.input.files[i].0.path.clone();
@@ -294,20 +319,23 @@ impl<'i> Run<'i> {
         self.project.queries.prepare(&weights);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         // A conftest.py that does so passes it on to those who use its fixtures.
+        let mut asked = 0;
         loop {
-            let offers: Vec<Offer> = wanted.par_iter().filter_map(|(i, source)| self.offer(*i, source)).collect();
+            let offers: Vec<Offer> = wanted[asked..].par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
+            asked = wanted.len();
             let (named, rest): (Vec<_>, Vec<_>) =
-                idle.into_par_iter().partition(|(_, source)| offers.iter().any(|o| o.is_taken_up_by(source)));
+                idle.into_par_iter().partition(|(_, source, _)| offers.iter().any(|o| o.is_taken_up_by(source)));
             idle = rest;
             let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
-            let more = named.iter().any(|(i, _)| shared(*i));
+            let more = named.iter().any(|(i, ..)| shared(*i));
             wanted.extend(named);
             if !more {
                 break;
             }
         }
-        wanted.sort_by_key(|(i, _)| *i);
-        let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
+        wanted.sort_by_key(|(i, ..)| *i);
+        let judged: Vec<(usize, Judged)> =
+            wanted.into_par_iter().map(|(i, source, mask)| (i, self.judge(i, source, mask))).collect();
         self.conclude(judged, &mut checked);
         checked.parsed = self.project.parsed();
         checked
@@ -327,12 +355,11 @@ impl<'i> Run<'i> {
         if !settings.enabled(&code, &found.path) {
             return None;
         }
-        let source = SourceFile::from_bytes(found.path.clone(), Vec::new()).ok()?;
         Some(Finding {
             code,
             message: format!("testdiet could not read this file: {error}"),
             severity: Severity::Info,
-            source: Arc::new(source),
+            source: Arc::new(SourceFile::empty(found.path.clone())),
             file: Arc::new(found.path.clone()),
             span: Span::at(0),
             test: None,
@@ -435,12 +462,14 @@ impl<'i> Run<'i> {
         })
     }
 
-    fn judge(&self, i: usize, source: Arc<SourceFile>) -> Judged {
+    fn judge(&self, i: usize, source: Arc<SourceFile>, mask: Mask) -> Judged {
         let (found, settings) = &self.input.files[i];
         let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
         // A test module is dropped when it is judged; what others import is kept and shared.
-        let module = if found.role == Role::Test {
-            match self.project.parse(source, found.role) {
+        let module = if let Some(module) = self.project.loaded(&found.path) {
+            module
+        } else if found.role == Role::Test {
+            match self.project.parse(source, found.role, mask) {
                 Ok(module) => Arc::new(module),
                 Err(_) => return nothing,
             }

@@ -17,9 +17,11 @@
 //! * [`init`] proposes what a suite needs once: configuration, a conftest block, guidelines, hooks.
 //! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw.
 //! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
+//! * [`cache`] keeps what a run found for the next one.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod baseline;
+pub mod cache;
 pub mod changed;
 pub mod cli;
 pub mod config;

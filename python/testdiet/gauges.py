@@ -328,8 +328,8 @@ class Gauges:
             __tracebackhide__ = True
             first = sys._getframe(1)
             frame, last = self.place(first)
-            if frame is None or self.inside():
-                # A thread of the library waits for work; or it is part of a join or of a thread's start.
+            if frame is None or self.inside() or (timeout is not None and timeout <= 0):
+                # A thread of the library waits for work; or it is part of a join or of a thread's start; or only a look.
                 return original(condition, timeout)
             if last is None:
                 what, untimed = f"{type(condition).__name__}.wait", timeout is None

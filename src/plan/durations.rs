@@ -13,6 +13,7 @@ use super::solve::{Limits, Quantity, Tie, solve};
 use crate::config::FixSettings;
 use crate::discover::Role;
 use crate::edit::Edit;
+use crate::python::assertion::nothing_after;
 use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, ParamKind, StmtId, StmtKind};
 use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
@@ -50,6 +51,8 @@ pub struct Duration {
     pub whole: bool,
     /// Why it must not change; `None` when it may.
     pub frozen: Option<String>,
+    /// It is a number of product code: it stays, and ties nothing together.
+    pub product: bool,
     /// Whether some test waits for it.
     pub waited: Waited,
     /// Text to put before the value when a default is passed explicitly: `, timeout=`.
@@ -225,6 +228,8 @@ struct Builder<'s, 'p> {
     named: Vec<(Key, f64)>,
     /// What takes part that keeps its own time.
     outside: Option<String>,
+    /// Sleeps after which nothing has happened.
+    quiet: Vec<Form>,
 }
 
 /// Describes the durations of one test.
@@ -259,6 +264,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
         expires: false,
         named: Vec::new(),
         outside: None,
+        quiet: Vec::new(),
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
     let shared: Vec<Use> =
@@ -287,7 +293,11 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
             }
             continue;
         }
-        let function = u.site.module.scopes.function_around(u.site.module.expr(u.site.expr).stmt);
+        let stmt = u.site.module.expr(u.site.expr).stmt;
+        if nothing_after(&u.site.module, stmt) {
+            b.quiet.push(form.clone());
+        }
+        let function = u.site.module.scopes.function_around(stmt);
         let key = (Arc::as_ptr(&u.site.module) as usize, function.unwrap_or(StmtId(u32::MAX)));
         b.sleeps.entry(key).or_default().push((form, u.iterations.max(1.0)));
     }
@@ -350,6 +360,12 @@ impl Builder<'_, '_> {
             let (unit, factor) = sub.map_or((unit, t.factor), |u| (unit * u, 1.0));
             form.push((self.literal(t, unit, whole), factor));
         }
+        // `LEASE + 0.2`, where LEASE is the product's: the test's side never changes alone (HAZARDS row 7).
+        if form.len() > 1 && c.terms.iter().any(|t| t.module.role == Role::Product) {
+            for &(i, _) in &form {
+                self.model.durations[i].frozen.get_or_insert_with(|| "it is added to a number of product code".to_owned());
+            }
+        }
         Some(form)
     }
 
@@ -371,6 +387,7 @@ impl Builder<'_, '_> {
             unit,
             whole,
             frozen,
+            product: m.role == Role::Product,
             waited: Waited::No,
             prefix: String::new(),
             source: Arc::clone(&m.source),
@@ -641,6 +658,7 @@ impl Builder<'_, '_> {
                 } else {
                     None
                 },
+                product: false,
                 waited: Waited::No,
                 prefix: format!("{separator}{name}="),
                 source: Arc::clone(&m.source),
@@ -932,6 +950,25 @@ impl Builder<'_, '_> {
                 }
             }
         }
+        // `SETTLE - FIRST_HALF`: what is slept in all has a floor as well.
+        for form in &singles {
+            let (less, more): (Form, Form) = form.iter().copied().partition(|(_, c)| *c < 0.0);
+            if !less.is_empty() && !more.is_empty() {
+                links.push(Link::Order(less.into_iter().map(|(i, c)| (i, -c)).collect(), more));
+            }
+        }
+        // Nothing has happened yet, and nothing here says that something ever would: the longer that is looked at, the more it says
+        // (HAZARDS row 6).
+        for form in self.quiet.clone() {
+            let s = self.seconds(&form);
+            let reached = against.iter().any(|(t, _)| self.seconds(t) <= longest + 1e-9);
+            if s > 0.0 && !reached {
+                for (i, _) in form {
+                    let why = "it shows that nothing happens for so long: made shorter, it would show less";
+                    self.model.durations[i].frozen.get_or_insert_with(|| why.to_owned());
+                }
+            }
+        }
         // Among themselves, what the product waits for keeps its order, and a timeout its number of intervals.
         for (i, (a, a_repeats)) in against.iter().enumerate() {
             for (b, b_repeats) in &against[i + 1..] {
@@ -1159,7 +1196,12 @@ impl Groups {
     pub fn add(&mut self, model: Model) {
         let mut map = Vec::with_capacity(model.durations.len());
         for d in model.durations {
-            let i = if let Some(&i) = self.index.get(&d.key) {
+            let i = if d.product {
+                // Whoever else waits for it waits for a constant: that is no tie between the two.
+                self.parent.push(self.durations.len());
+                self.durations.push(d);
+                self.durations.len() - 1
+            } else if let Some(&i) = self.index.get(&d.key) {
                 let known = &mut self.durations[i];
                 known.whole |= d.whole;
                 known.waited = known.waited.max(d.waited);

@@ -1,8 +1,10 @@
 //! What becomes of something that a test opens or starts: whether the same function ends it, or hands it on.
 
+use std::sync::Arc;
+
 use super::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use super::project::Module;
-use super::semantics::Semantics;
+use super::semantics::{ClassRef, Semantics, Type};
 use crate::source::Span;
 
 /// What becomes of an object.
@@ -65,7 +67,7 @@ impl Semantics<'_> {
     /// What becomes of what `keeper` holds, in the function `home` (a local name) or in its class (an attribute), where one of the
     /// methods `ends` ends it.
     #[must_use]
-    pub fn fate(&self, m: &Module, home: StmtId, keeper: &Keeper, ends: &[&str]) -> Fate {
+    pub fn fate(&self, m: &Arc<Module>, home: StmtId, keeper: &Keeper, ends: &[&str]) -> Fate {
         let region = match keeper {
             Keeper::Name(_) => super::ended::outermost(m, home).unwrap_or(home),
             Keeper::Attribute(_) => m.scopes.class_of(home).unwrap_or(home),
@@ -87,7 +89,7 @@ impl Semantics<'_> {
         fate
     }
 
-    fn use_of(&self, m: &Module, e: ExprId, ends: &[&str], region: Span) -> Fate {
+    fn use_of(&self, m: &Arc<Module>, e: ExprId, ends: &[&str], region: Span) -> Fate {
         let stmt = m.stmt(m.expr(e).stmt);
         let Some(parent) = m.expr(e).parent else {
             return match &stmt.kind {
@@ -117,8 +119,32 @@ impl Semantics<'_> {
             ExprKind::Call { func, .. } if matches!(m.text(*func), "len" | "print" | "repr" | "str" | "id" | "isinstance") => {
                 Fate::Left
             }
+            // Writer(monitor): whoever gets it, if it is seen never to end anything, leaves it to the test.
+            ExprKind::Call { func, .. } if self.ends_nothing(m, *func, ends) => Fate::Left,
             _ => Fate::HandedOn,
         }
+    }
+
+    /// Whether a function or class is one of the project's, whose own code calls none of the methods `ends`.
+    fn ends_nothing(&self, m: &Arc<Module>, callee: ExprId, ends: &[&str]) -> bool {
+        let def = match self.type_of(m, callee) {
+            Type::Class(def) => {
+                if self.bases(&def).iter().any(|base| matches!(base, ClassRef::Project(_))) {
+                    return false;
+                }
+                def
+            }
+            Type::Function(def) => def,
+            _ => return false,
+        };
+        let home = &def.module;
+        let body = home.stmt(def.stmt).span;
+        let ended = home.ast.exprs.iter().filter(|e| body.contains(e.span)).any(|e| match e.kind {
+            ExprKind::Attribute { attr, .. } => ends.contains(&home.name(attr)),
+            _ => false,
+        });
+        // What a function gives back, its caller may end.
+        !ended && (matches!(home.stmt(def.stmt).kind, StmtKind::Class(_)) || self.returned(&def) == Type::None)
     }
 }
 

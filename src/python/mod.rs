@@ -1,5 +1,6 @@
 //! What the code means: syntax, scopes, values, types, and the suite as pytest sees it.
 
+pub mod assertion;
 pub mod ast;
 pub mod cost;
 pub mod ended;

@@ -36,7 +36,8 @@ use crate::config::Strategy;
 use crate::edit::{Applicability, Edit, Fix};
 use crate::finding::Cost;
 use crate::plan::number::write_seconds;
-use crate::python::ast::{ArgKind, Clause, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
+use crate::python::assertion::{Asserted, asserted, following, positive};
+use crate::python::ast::{ArgKind, Clause, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::cost::Site;
 use crate::python::project::Module;
 use crate::python::semantics::Type;
@@ -104,14 +105,8 @@ fn assertions_after(m: &Module, stmt: StmtId) -> Option<Vec<ExprId>> {
     if matches!(m.stmt(parent).kind, StmtKind::While { .. }) {
         return None;
     }
-    let mut following: Vec<StmtId> = Vec::new();
-    m.stmt(parent).kind.blocks(&mut |block| {
-        if let Some(at) = block.iter().position(|s| *s == stmt) {
-            following.extend(&block[at + 1..]);
-        }
-    });
     let mut tests = Vec::new();
-    for next in following {
+    for next in following(m, stmt) {
         match asserted(m, next) {
             Asserted::Test(test) => tests.push(test),
             Asserted::Unreadable => return None,
@@ -119,74 +114,6 @@ fn assertions_after(m: &Module, stmt: StmtId) -> Option<Vec<ExprId>> {
         }
     }
     (!tests.is_empty()).then_some(tests)
-}
-
-/// What a statement asserts.
-enum Asserted {
-    Nothing,
-    Test(ExprId),
-    /// An assertion in a shape that is not taken apart: `self.assertEqual(a, b)`.
-    Unreadable,
-}
-
-fn asserted(m: &Module, stmt: StmtId) -> Asserted {
-    match &m.stmt(stmt).kind {
-        StmtKind::Assert { test, .. } => Asserted::Test(*test),
-        StmtKind::Expr(e) => {
-            let ExprKind::Call { func, args, .. } = &m.expr(*e).kind else { return Asserted::Nothing };
-            let ExprKind::Attribute { attr, .. } = m.expr(*func).kind else { return Asserted::Nothing };
-            match m.name(attr) {
-                "assertTrue" if args.len() == 1 => Asserted::Test(args[0].value),
-                name if name.starts_with("assert") => Asserted::Unreadable,
-                _ => Asserted::Nothing,
-            }
-        }
-        _ => Asserted::Nothing,
-    }
-}
-
-/// Whether an assertion says that something has come about, rather than that nothing has.
-fn positive(m: &Module, e: ExprId) -> bool {
-    match &m.expr(e).kind {
-        ExprKind::Bool2 { left, right, .. } => positive(m, *left) && positive(m, *right),
-        ExprKind::Compare { first, rest } => rest.iter().all(|&(op, right)| match op {
-            CompareOp::Eq => !empty(m, right) && !empty(m, *first),
-            CompareOp::Is => matches!(m.expr(right).kind, ExprKind::Bool(true)),
-            CompareOp::In | CompareOp::Gt | CompareOp::GtE => true,
-            CompareOp::Lt | CompareOp::LtE | CompareOp::NotEq | CompareOp::NotIn => false,
-            CompareOp::IsNot => matches!(m.expr(right).kind, ExprKind::None),
-        }),
-        ExprKind::Name(_) | ExprKind::Attribute { .. } | ExprKind::Call { .. } => !goes_on(m, e),
-        _ => false,
-    }
-}
-
-/// What something is before anything has happened.
-fn empty(m: &Module, e: ExprId) -> bool {
-    match &m.expr(e).kind {
-        ExprKind::Int(Some(0)) | ExprKind::Bool(false) | ExprKind::None => true,
-        ExprKind::Float(f) => *f == 0.0,
-        ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Set(items) => items.is_empty(),
-        ExprKind::Dict(items) => items.is_empty(),
-        ExprKind::Str { len, .. } => *len == Some(0),
-        ExprKind::Call { func, args, .. } => args.is_empty() && matches!(m.text(*func), "set" | "list" | "dict" | "tuple"),
-        _ => false,
-    }
-}
-
-/// Names of what is true from the start and has to stay so.
-fn goes_on(m: &Module, e: ExprId) -> bool {
-    let name = match m.expr(e).kind {
-        ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
-        ExprKind::Call { func, .. } => match m.expr(func).kind {
-            ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
-            _ => "",
-        },
-        _ => "",
-    };
-    let name = name.to_ascii_lowercase();
-    ["alive", "running", "connected", "active", "open", "locked", "healthy", "valid"].iter().any(|w| name.contains(w))
-        || matches!(name.as_str(), "all" | "isinstance" | "hasattr" | "empty")
 }
 
 /// Whether an earlier statement of a function asserts the same.

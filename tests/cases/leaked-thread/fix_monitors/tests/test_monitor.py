@@ -104,3 +104,38 @@ def test_starts_no_thread():
     job = Job()
     job.start()
     assert job.started
+
+
+class Writer:
+    def __init__(self, monitor):
+        self.monitor = monitor
+
+
+class Keeper(Writer):
+    pass
+
+
+class Stopper:
+    def __init__(self, monitor):
+        self.monitor = monitor
+
+    def finish(self):
+        self.monitor.stop()
+
+
+def test_used_by_one_that_stops_nothing():
+    monitor = Monitor()
+    monitor.start()
+    assert Writer(monitor).monitor
+
+
+def test_used_by_one_that_stops_it():
+    monitor = Monitor()
+    monitor.start()
+    Stopper(monitor).finish()
+
+
+def test_used_by_one_that_may():
+    monitor = Monitor()
+    monitor.start()
+    assert Keeper(monitor)
