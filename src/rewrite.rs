@@ -180,6 +180,12 @@ fn top(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
 
+/// Whether a top-level module lies beside a file or in a folder above it.
+fn in_project(m: &Module, module: &str) -> bool {
+    let lies_in = |folder: &std::path::Path| folder.join(module).is_dir() || folder.join(format!("{module}.py")).is_file();
+    m.file.ancestors().skip(1).take(8).any(|folder| lies_in(folder) || lies_in(&folder.join("src")))
+}
+
 /// Binds `name` of `module` (or the module itself) at the top of a file: after the docstring and `__future__`, in the group of
 /// third-party imports where there is one, in its alphabetical place. Nothing, where it is bound already.
 ///
@@ -225,8 +231,12 @@ pub fn import(m: &Module, module: &str, name: Option<&str>) -> Result<Option<Edi
         return Ok(Some(Edit::insert(&m.file, last.span.end, format!(", {name}"))));
     }
     let after = |id: StmtId| m.source.line_span(m.source.line_of(m.stmt(id).span.end)).end;
-    // The third-party group is the one with pytest in it, as far as no blank line parts it.
-    if let Some(i) = head.iter().position(|(_, name, _)| top(name) == "pytest") {
+    // The third-party group is the one with pytest in it, or else with something that is neither the standard library's nor lies in
+    // the project; as far as no blank line parts it.
+    let pytest = head.iter().position(|(_, name, _)| top(name) == "pytest");
+    let foreign =
+        || head.iter().rposition(|(_, name, _)| *name != "." && !stdlib::is_module(top(name)) && !in_project(m, top(name)));
+    if let Some(i) = pytest.or_else(foreign) {
         let parted = |a: StmtId, b: StmtId| {
             let line = |offset: u32| m.source.line_of(offset);
             line(m.stmt(b).span.start) > line(m.stmt(a).span.end) + 1
