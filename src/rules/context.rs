@@ -221,6 +221,14 @@ impl<'a> Context<'a> {
         draft
     }
 
+    /// The fix that runs all tests of this file that reach a sleep on virtual time, where that is allowed and goes before another way.
+    #[must_use]
+    pub fn virtual_time_before(&self, site: &Site, other: Strategy) -> Option<Fix> {
+        let fix = &self.settings.fix;
+        let may = fix.prefers(Strategy::FastTime, other) && (fix.fast_time || self.sem.equipped(self.module));
+        may.then(|| self.virtual_time(site).ok()).flatten()
+    }
+
     /// The fix that runs all tests of this file that reach a sleep on virtual time.
     ///
     /// # Errors

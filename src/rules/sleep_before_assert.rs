@@ -21,7 +21,7 @@
 //! ```
 //!
 //! ## Fix
-//! `wait_until` in place of the sleep; the assertion stays. The timeout is `fix.join-timeout`, or twice the sleep where that is more: it
+//! Where the test can run on virtual time, that: the sleep costs nothing then. Else `wait_until` in place of the sleep; the assertion stays. The timeout is `fix.join-timeout`, or twice the sleep where that is more: it
 //! costs nothing while the test passes. *Unsafe*: what holds for a moment may be seen too early, and what comes later counts on the
 //! sleep too. A condition that holds before the wait begins waits for nothing: `fix --verify` rejects such a fix.
 //!
@@ -72,7 +72,8 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         );
         finding.cost = Cost { sleep_s: amount.value, ..Cost::default() };
         finding.test = worst.map(|(test, _)| test.test.id.clone());
-        match fix(cx, site, &tests, amount.value) {
+        let first = cx.virtual_time_before(site, Strategy::WaitUntil);
+        match first.map_or_else(|| fix(cx, site, &tests, amount.value), Ok) {
             Ok(fix) => finding.fix = Some(fix),
             Err(why) => finding.declined = Some(why),
         }
