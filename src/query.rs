@@ -46,6 +46,8 @@ pub enum SiteKind {
     Allocation,
     /// A loop, by what it iterates over.
     Loop,
+    /// A mark on a test.
+    Mark,
     /// A call that waits for another thread or process, with or without a timeout.
     Wait,
     /// The start of something that runs beside the test.
@@ -64,6 +66,7 @@ const SITES: &[(&str, SiteKind)] = &[
     ("pool", SiteKind::Pool),
     ("allocation", SiteKind::Allocation),
     ("loop", SiteKind::Loop),
+    ("mark", SiteKind::Mark),
     ("wait", SiteKind::Wait),
     ("start", SiteKind::Start),
     ("resource", SiteKind::Resource),
@@ -88,6 +91,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("queries/allocation.scm", include_str!("../queries/allocation.scm")),
     ("queries/join.scm", include_str!("../queries/join.scm")),
     ("queries/loop.scm", include_str!("../queries/loop.scm")),
+    ("queries/mark.scm", include_str!("../queries/mark.scm")),
     ("queries/pool.scm", include_str!("../queries/pool.scm")),
     ("queries/resource.scm", include_str!("../queries/resource.scm")),
     ("queries/sleep.scm", include_str!("../queries/sleep.scm")),

@@ -254,11 +254,15 @@ impl Semantics<'_> {
         out
     }
 
-    /// Whether a file's tests have testdiet's fixtures: its project needs testdiet, or `testdiet init` has written its block into
-    /// the file's conftest chain.
+    /// Whether a file's tests have testdiet's fixtures: its project needs testdiet, or `testdiet init` has written them into the
+    /// block that is its own in the file's conftest chain. That block may also hold something else.
     #[must_use]
     pub fn equipped(&self, m: &Arc<Module>) -> bool {
-        self.suite.requires_testdiet() || self.conftests(m).iter().any(|c| equipment::block(c.source.text()).is_some())
+        self.suite.requires_testdiet()
+            || self.conftests(m).iter().any(|c| {
+                let text = c.source.text();
+                equipment::block(text).is_some_and(|block| text[block].contains("fast_time"))
+            })
     }
 
     /// Whether a fixture of this name that a test would get is the project's own, rather than testdiet's.

@@ -23,7 +23,7 @@ use crate::rewrite;
 use crate::source::Span;
 
 /// A finding before its group of durations is solved, which takes the whole run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Draft {
     /// The finding; complete but for a fix that [`Self::durations`] may bring.
     pub finding: Finding,
@@ -37,13 +37,15 @@ pub struct Draft {
     pub note: Option<String>,
     /// What would make a better way than shorter durations possible.
     pub hint: Option<&'static str>,
+    /// Findings whose fixes would make this one needless: it is only told when none of them has any.
+    pub unless: Vec<Draft>,
 }
 
 impl Draft {
     /// A finding that is complete.
     #[must_use]
     pub const fn new(finding: Finding) -> Self {
-        Self { finding, durations: Vec::new(), first: None, last: None, note: None, hint: None }
+        Self { finding, durations: Vec::new(), first: None, last: None, note: None, hint: None, unless: Vec::new() }
     }
 
     /// The same with the durations that its fix is to shrink.

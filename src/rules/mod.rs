@@ -12,6 +12,7 @@ mod long_loop;
 mod long_sleep;
 mod long_timeout;
 mod loop_impact;
+mod missing_slow_marker;
 mod sleep_before_assert;
 mod sleep_budget;
 mod slow_poll;
@@ -19,6 +20,7 @@ mod syntax_error;
 mod too_many_threads;
 mod unchecked_join;
 mod unclosed_resource;
+mod unregistered_marker;
 mod untracked_thread_errors;
 pub(crate) mod unused_suppression;
 mod wait_without_timeout;
@@ -121,6 +123,8 @@ pub static ALL: &[&Rule] = &[
     &large_allocation::RULE,
     &long_loop::RULE,
     &loop_impact::RULE,
+    &missing_slow_marker::RULE,
+    &unregistered_marker::RULE,
     &unused_suppression::RULE,
     &syntax_error::RULE,
 ];
