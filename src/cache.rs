@@ -154,6 +154,8 @@ fn name(input: &Input) -> Option<String> {
         let suite = *suites.entry(&found.suite.root).or_insert_with(|| {
             // What its configuration says is read from the file, which is part of the trace.
             add(&format!("{} {:?}", found.suite.root.display(), found.suite.config_file));
+            // That testdiet is among the dependencies is read from files that are no part of the trace.
+            add(&found.suite.requires_testdiet().to_string());
             known
         });
         // Which rules are for a file is asked of the patterns, which are written relative to who knows what.

@@ -10,7 +10,7 @@ use crate::edit::Edit;
 use crate::python::ast::{ExprId, ExprKind, ParamKind, StmtId, StmtKind};
 use crate::python::project::Module;
 use crate::python::scope::{BindingKind, MODULE};
-use crate::python::semantics::{Def, Semantics};
+use crate::python::semantics::{Def, Semantics, Type};
 use crate::python::stdlib;
 use crate::source::Span;
 
@@ -85,7 +85,7 @@ pub fn line_after(m: &Module, stmt: StmtId, text: &str) -> Result<Edit, String> 
 ///
 /// # Errors
 /// When its decorators, or the way its parameters are written, leave no place where pytest would see it.
-pub fn fixture_parameter(def: &Def, name: &str) -> Result<Option<Edit>, String> {
+pub fn fixture_parameter(sem: &Semantics<'_>, def: &Def, name: &str) -> Result<Option<Edit>, String> {
     let m = &def.module;
     editable(m)?;
     let f = m.function(def.stmt).ok_or("it is no function")?;
@@ -95,6 +95,11 @@ pub fn fixture_parameter(def: &Def, name: &str) -> Result<Option<Edit>, String> 
     let taken = m.symbol(name).zip(m.scopes.of_def(def.stmt)).is_some_and(|(s, scope)| !m.scopes.bindings(scope, s).is_empty());
     if taken {
         return Err(format!("`{name}` is the name of something else in the test"));
+    }
+    if let Some(class) = m.scopes.class_of(def.stmt)
+        && !plain_class(sem, &Def { module: Arc::clone(m), stmt: class }, 0)
+    {
+        return Err("its class derives from one that is not seen, whose tests may take no fixtures".to_owned());
     }
     for &d in &f.decorators {
         let callee = match m.expr(d).kind {
@@ -120,6 +125,18 @@ pub fn fixture_parameter(def: &Def, name: &str) -> Result<Option<Edit>, String> 
         (None, Some(last)) => Edit::insert(&m.file, last.span.end, format!(", {name}")),
         (None, None) => Edit::insert(&m.file, f.params_span.start + 1, name),
     }))
+}
+
+/// Whether all that a class derives from is seen, and none of it unittest's: pytest then passes fixtures to its methods.
+fn plain_class(sem: &Semantics<'_>, class: &Def, depth: usize) -> bool {
+    let m = &class.module;
+    let Some(c) = m.class(class.stmt) else { return false };
+    depth < 10
+        && c.args.iter().all(|base| match sem.type_of(m, base.value) {
+            Type::Class(def) => plain_class(sem, &def, depth + 1),
+            Type::External(name) => matches!(&*name, "builtins.object" | "abc.ABC" | "typing.Generic" | "typing.Protocol"),
+            _ => false,
+        })
 }
 
 /// Whether a decorator leaves a function's parameters to pytest.
@@ -171,13 +188,19 @@ pub fn cleanup(sem: &Semantics<'_>, m: &Arc<Module>, stmt: StmtId, call: &str) -
         return Err("it stands in neither a test nor a fixture, so nothing here says when it is over".to_owned());
     }
     let mut edits = vec![line_after(m, stmt, &format!("request.addfinalizer({call})"))?];
-    edits.extend(fixture_parameter(&def, "request")?);
+    edits.extend(fixture_parameter(sem, &def, "request")?);
     Ok(edits)
 }
 
 /// The first part of a dotted name.
 fn top(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
+}
+
+/// Whether a top-level module lies beside a file or in a folder above it.
+fn in_project(m: &Module, module: &str) -> bool {
+    let lies_in = |folder: &std::path::Path| folder.join(module).is_dir() || folder.join(format!("{module}.py")).is_file();
+    m.file.ancestors().skip(1).take(8).any(|folder| lies_in(folder) || lies_in(&folder.join("src")))
 }
 
 /// Binds `name` of `module` (or the module itself) at the top of a file: after the docstring and `__future__`, in the group of
@@ -225,8 +248,12 @@ pub fn import(m: &Module, module: &str, name: Option<&str>) -> Result<Option<Edi
         return Ok(Some(Edit::insert(&m.file, last.span.end, format!(", {name}"))));
     }
     let after = |id: StmtId| m.source.line_span(m.source.line_of(m.stmt(id).span.end)).end;
-    // The third-party group is the one with pytest in it, as far as no blank line parts it.
-    if let Some(i) = head.iter().position(|(_, name, _)| top(name) == "pytest") {
+    // The third-party group is the one with pytest in it, or else with something that is neither the standard library's nor lies in
+    // the project; as far as no blank line parts it.
+    let pytest = head.iter().position(|(_, name, _)| top(name) == "pytest");
+    let foreign =
+        || head.iter().rposition(|(_, name, _)| *name != "." && !stdlib::is_module(top(name)) && !in_project(m, top(name)));
+    if let Some(i) = pytest.or_else(foreign) {
         let parted = |a: StmtId, b: StmtId| {
             let line = |offset: u32| m.source.line_of(offset);
             line(m.stmt(b).span.start) > line(m.stmt(a).span.end) + 1

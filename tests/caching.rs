@@ -87,6 +87,7 @@ fn whatever_changes_changes_the_result() {
         agrees(&sandbox, &[], &format!("{name} is back"));
     }
     for (name, text) in [
+        ("requirements.txt", "testdiet\n"),
         ("src/app/missing.py", "import threading\n\n\nclass Later(threading.Thread):\n    pass\n"),
         ("tests/app/__init__.py", ""),
         ("src/helpers.py", "def settle():\n    pass\n"),

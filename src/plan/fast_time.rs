@@ -51,7 +51,7 @@ pub fn adopt(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Resul
         return Err("a fixture that several tests share starts a thread that does not know its clock".to_owned());
     }
     let case = class.is_some_and(|(c, _)| sem.is_test_case(c));
-    let parameter = if case { Err(String::new()) } else { rewrite::fixture_parameter(&test.def, FIXTURE) };
+    let parameter = if case { Err(String::new()) } else { rewrite::fixture_parameter(sem, &test.def, FIXTURE) };
     // Where a parameter would not do, the marker asks for the fixture as well.
     parameter.map_or_else(|_| rewrite::use_fixture(&test.def, FIXTURE), |edit| Ok(edit.into_iter().collect()))
 }

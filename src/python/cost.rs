@@ -543,7 +543,9 @@ impl Semantics<'_> {
                 true
             }
             SiteKind::Thread => {
-                self.sites(c, m).values().flatten().any(|s| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span))
+                let called = |s: &Site| matches!(m.expr(s.expr).kind, ExprKind::Call { .. });
+                let joins = |s: &Site| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span) && called(s);
+                self.sites(c, m).values().flatten().any(|s| joins(s))
             }
             _ => false,
         }

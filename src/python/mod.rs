@@ -9,7 +9,7 @@ pub mod lower;
 pub mod project;
 pub mod scope;
 pub mod semantics;
-pub mod stdlib;
+pub(crate) mod stdlib;
 pub mod suite;
 pub mod value;
 pub mod workers;

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Code;
+use super::{Code, sleep_before_assert};
 use crate::config::{Settings, Strategy};
 use crate::discover::Role;
 use crate::edit::{Applicability, Fix};
@@ -170,30 +170,65 @@ impl<'a> Context<'a> {
             .collect()
     }
 
-    /// Completes the finding of a sleep with the ways to sleep less, the preferred one first.
+    /// Completes the finding of a sleep with the ways to sleep less, in the order of the configuration: what comes before shorter
+    /// durations is taken where it can be, what comes after them where those cannot.
     #[must_use]
     pub fn sleepless(&self, site: &Site, amount: &Constant, finding: Finding) -> Draft {
         let fix = &self.settings.fix;
         let mut draft = Draft::new(finding);
-        if fix.allows(Strategy::Shrink) {
-            draft.durations = Self::keys(amount);
-        } else {
+        let equipped = fix.fast_time || self.sem.equipped(self.module);
+        if !equipped && fix.allows(Strategy::FastTime) {
+            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to");
+        }
+        let mut shrinks = false;
+        for strategy in &fix.strategies {
+            let other = match strategy {
+                Strategy::Shrink => {
+                    draft.durations = Self::keys(amount);
+                    shrinks = true;
+                    continue;
+                }
+                Strategy::FastTime if equipped => match self.virtual_time(site) {
+                    Ok(fix) => fix,
+                    Err(why) => {
+                        draft.note = why;
+                        continue;
+                    }
+                },
+                Strategy::WaitUntil if equipped => {
+                    let Some(fix) = sleep_before_assert::wait_until(self, site, amount.value) else { continue };
+                    fix
+                }
+                _ => continue,
+            };
+            // Why it is not the better way belongs to the reason.
+            let reason = match (&other.reason, &draft.note) {
+                (Some(reason), Some(note)) if *strategy != Strategy::FastTime => format!("{reason}; {note}"),
+                (reason, _) => reason.clone().unwrap_or_default(),
+            };
+            let other = other.because(reason);
+            if shrinks {
+                draft.last.get_or_insert(other);
+            } else {
+                draft.first.get_or_insert(other);
+            }
+        }
+        if !shrinks && draft.first.is_none() {
             draft.finding.fix = None;
             draft.finding.declined = Some("`shrink` is not among the strategies of the configuration".to_owned());
         }
-        if !fix.allows(Strategy::FastTime) {
-            return draft;
-        }
-        if !fix.fast_time && !self.sem.equipped(self.module) {
-            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to");
-            return draft;
-        }
-        match self.virtual_time(site) {
-            Ok(virtual_time) if fix.prefers(Strategy::FastTime, Strategy::Shrink) => draft.first = Some(virtual_time),
-            Ok(virtual_time) => draft.last = Some(virtual_time),
-            Err(why) => draft.note = why,
+        if draft.first.is_some() && draft.durations.is_empty() {
+            draft.durations = Self::keys(amount);
         }
         draft
+    }
+
+    /// The fix that runs all tests of this file that reach a sleep on virtual time, where that is allowed and goes before another way.
+    #[must_use]
+    pub fn virtual_time_before(&self, site: &Site, other: Strategy) -> Option<Fix> {
+        let fix = &self.settings.fix;
+        let may = fix.prefers(Strategy::FastTime, other) && (fix.fast_time || self.sem.equipped(self.module));
+        may.then(|| self.virtual_time(site).ok()).flatten()
     }
 
     /// The fix that runs all tests of this file that reach a sleep on virtual time.

@@ -51,7 +51,10 @@ pub(super) static RULE: Rule = Rule {
 fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     for site in cx.of_kind(SiteKind::Join) {
         let m = &site.module;
-        let ExprKind::Call { args, args_span, .. } = &m.expr(site.expr).kind else { continue };
+        let ExprKind::Call { args, args_span, .. } = &m.expr(site.expr).kind else {
+            handed_over(cx, site, out);
+            continue;
+        };
         let bare = match args.as_slice() {
             [] => true,
             [one] => {
@@ -80,6 +83,18 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         out.push(Draft::new(finding));
     }
+}
+
+/// `self.addCleanup(thread.join)`: a join that somebody else calls.
+fn handed_over(cx: &Context<'_>, site: &Site, out: &mut Vec<Draft>) {
+    let m = &site.module;
+    let text = excerpt(m.text(site.expr));
+    let message = format!("`{text}` is called later without a timeout: if it never ends, neither does the test");
+    let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
+    finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
+    finding.declined =
+        Some("with a timeout alone nobody would see that it did not end; stop and join it in a cleanup of its own".to_owned());
+    out.push(Draft::new(finding));
 }
 
 fn kind_of(cx: &Context<'_>, m: &Arc<Module>, receiver: ExprId) -> &'static str {

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! ## Fix
-//! `wait_until` in place of the sleep; the assertion stays. The timeout is `fix.join-timeout`, or twice the sleep where that is more: it
+//! Where the test can run on virtual time, that: the sleep costs nothing then. Else `wait_until` in place of the sleep; the assertion stays. The timeout is `fix.join-timeout`, or twice the sleep where that is more: it
 //! costs nothing while the test passes. *Unsafe*: what holds for a moment may be seen too early, and what comes later counts on the
 //! sleep too. A condition that holds before the wait begins waits for nothing: `fix --verify` rejects such a fix.
 //!
@@ -37,7 +37,7 @@ use crate::edit::{Applicability, Edit, Fix};
 use crate::finding::Cost;
 use crate::plan::number::write_seconds;
 use crate::python::assertion::{Asserted, asserted, following, positive};
-use crate::python::ast::{ArgKind, Clause, ExprId, ExprKind, StmtId, StmtKind};
+use crate::python::ast::{ArgKind, Clause, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::cost::Site;
 use crate::python::project::Module;
 use crate::python::semantics::Type;
@@ -58,28 +58,11 @@ const LEAST_S: f64 = 0.05;
 fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     for site in cx.of_kind(SiteKind::Sleep) {
         let m = &site.module;
-        let stmt = m.expr(site.expr).stmt;
-        let StmtKind::Expr(whole) = m.stmt(stmt).kind else { continue };
-        let Some(home) = m.scopes.function_around(stmt) else { continue };
-        if whole != site.expr || !cx.sem.is_test_function(m, home) {
-            continue;
-        }
         let Some((worst, amount)) = cx.worst(site) else { continue };
         if amount.value < LEAST_S || exempt(cx, site) || unslept(cx, site, amount.value) {
             continue;
         }
-        let Some(tests) = assertions_after(m, stmt) else { continue };
-        if !tests.iter().all(|&t| positive(m, t) && !about_time(m, t)) {
-            continue;
-        }
-        // What was asserted before has to stay so; an action is not something that comes about.
-        if tests.iter().any(|&t| asserted_before(m, home, stmt, t) || !(observes(m, t) || asks(m, t))) {
-            continue;
-        }
-        // Something has to be able to change meanwhile: locals that hold plain values do not.
-        if !tests.iter().any(|&t| may_change(m, t)) {
-            continue;
-        }
+        let Some(tests) = awaited(cx, site) else { continue };
         let condition = tests.iter().map(|&t| m.text(t)).collect::<Vec<_>>().join(" and ");
         let mut finding = cx.finding(
             &RULE.code,
@@ -89,12 +72,37 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         );
         finding.cost = Cost { sleep_s: amount.value, ..Cost::default() };
         finding.test = worst.map(|(test, _)| test.test.id.clone());
-        match fix(cx, site, &tests, amount.value) {
+        let first = cx.virtual_time_before(site, Strategy::WaitUntil);
+        match first.map_or_else(|| fix(cx, site, &tests, amount.value), Ok) {
             Ok(fix) => finding.fix = Some(fix),
             Err(why) => finding.declined = Some(why),
         }
         out.push(Draft::new(finding));
     }
+}
+
+/// The fix that waits for what is asserted right after a sleep, where that can be waited for.
+pub(super) fn wait_until(cx: &Context<'_>, site: &Site, slept: f64) -> Option<Fix> {
+    fix(cx, site, &awaited(cx, site)?, slept).ok()
+}
+
+/// What a sleep of a test waits for, as far as the assertions right after it say: all of them positive, none of them about time.
+fn awaited(cx: &Context<'_>, site: &Site) -> Option<Vec<ExprId>> {
+    let m = &site.module;
+    let stmt = m.expr(site.expr).stmt;
+    let StmtKind::Expr(whole) = m.stmt(stmt).kind else { return None };
+    // `await asyncio.sleep(…)` is told as well, though not fixed.
+    let awaits = matches!(m.expr(whole).kind, ExprKind::Await(inner) if inner == site.expr);
+    let home = m.scopes.function_around(stmt)?;
+    if (whole != site.expr && !awaits) || !cx.sem.is_test_function(m, home) {
+        return None;
+    }
+    let tests = assertions_after(m, stmt)?;
+    // What was asserted before has to stay so; an action is not something that comes about; and something has to be able to change
+    // meanwhile: plain values do not.
+    let fits =
+        |t: ExprId| positive(m, t) && !about_time(m, t) && !asserted_before(m, home, stmt, t) && (observes(m, t) || asks(m, t));
+    (tests.iter().all(|&t| fits(t)) && tests.iter().any(|&t| may_change(m, home, t))).then_some(tests)
 }
 
 /// What the assertions right after a statement ask for, up to the first other statement; `None` where there is none, or one of
@@ -152,8 +160,16 @@ fn about_time(m: &Module, e: ExprId) -> bool {
         .any(|w| text.contains(w))
 }
 
-/// Whether a condition reads anything that another thread could change: an attribute, an element, a call, a container.
-fn may_change(m: &Module, e: ExprId) -> bool {
+/// Whether a condition reads anything that another thread could change: an attribute, an element, a call, a container. What a
+/// name itself refers to, only a function that declares it `nonlocal` or `global` changes.
+fn may_change(m: &Module, home: StmtId, e: ExprId) -> bool {
+    if let ExprKind::Compare { first, rest } = &m.expr(e).kind
+        && rest.iter().all(|(op, _)| matches!(op, CompareOp::Is | CompareOp::IsNot))
+        && matches!(m.expr(*first).kind, ExprKind::Name(_))
+    {
+        let text = m.source.slice(m.stmt(home).span);
+        return text.contains("nonlocal ") || text.contains("global ");
+    }
     let mut stack = vec![e];
     while let Some(e) = stack.pop() {
         if matches!(

@@ -192,6 +192,14 @@ fn fix(cx: &Context<'_>, site: &Site, worker: &Def) -> Result<Fix, String> {
     if f.is_async || cx.sem.is_generator(worker) {
         return Err("the worker is no plain function".to_owned());
     }
+    let region = m.stmt(home).span;
+    let called = |e: &crate::python::ast::Expr| match e.kind {
+        ExprKind::Call { func, .. } => matches!(m.expr(func).kind, ExprKind::Name(n) if n == f.name),
+        _ => false,
+    };
+    if m.ast.exprs.iter().any(|e| region.contains(e.span) && called(e)) {
+        return Err("the worker is also called directly, where its exceptions are seen".to_owned());
+    }
     if !f.decorators.is_empty() {
         return Err("the worker is decorated".to_owned());
     }

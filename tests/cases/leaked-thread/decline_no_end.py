@@ -1,6 +1,8 @@
 import threading
 import time
 
+import testlib
+
 
 def test_endless():
     def work():
@@ -45,3 +47,9 @@ def test_in_a_loop():
     for _ in range(2):
         thread = threading.Thread(target=work)
         thread.start()
+
+
+class TestUnseenBase(testlib.Case):
+    def test_timer(self):
+        timer = threading.Timer(60, print)
+        timer.start()

@@ -60,3 +60,9 @@ def test_stays(worker):
 def test_action(limiter):
     time.sleep(0.5)
     assert limiter.hit("key")
+
+
+def test_plain_value(worker):
+    result = worker.result()
+    time.sleep(0.5)
+    assert result is not None

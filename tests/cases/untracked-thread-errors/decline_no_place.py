@@ -48,3 +48,13 @@ def test_one_line(cache):
     thread = threading.Thread(target=work)
     thread.start()
     thread.join(timeout=5)
+
+
+def test_called_directly(cache):
+    def work():
+        cache.check()
+
+    work()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(timeout=5)

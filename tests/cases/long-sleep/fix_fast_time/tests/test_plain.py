@@ -5,6 +5,7 @@ from unittest import mock
 from unittest.mock import patch
 
 import pytest
+import testlib
 
 
 def test_plain():
@@ -96,5 +97,10 @@ class TestSetup:
     def teardown_method(self):
         self.thread.join(timeout=5)
 
+    def test_method(self):
+        time.sleep(2)
+
+
+class TestUnseenBase(testlib.Case):
     def test_method(self):
         time.sleep(2)
