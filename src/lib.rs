@@ -13,6 +13,7 @@
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
+//! * [`fingerprint`] recognises a finding of an earlier run.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod discover;
 pub mod edit;
 pub mod engine;
 pub mod finding;
+pub mod fingerprint;
 pub mod plan;
 pub mod python;
 pub mod query;
