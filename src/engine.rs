@@ -62,7 +62,7 @@ pub struct FileError {
 }
 
 /// What `check` found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Checked {
     /// Findings by file, then offset, then rule.
     pub findings: Vec<Finding>,
@@ -123,6 +123,31 @@ const ROUNDS: usize = 8;
 /// When a project's own query does not load.
 pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
+}
+
+/// Looks for findings in the project as it would be with other texts of some files.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_as(input: &Input, texts: impl IntoIterator<Item = Arc<SourceFile>>) -> Result<Checked, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(texts);
+    Ok(run.round())
+}
+
+/// What the tests of some files cost with other texts of some files; the rest of the project is read only as far as they use it.
+///
+/// # Errors
+/// As [`check`].
+pub fn totals_as(
+    input: &Input,
+    files: &BTreeSet<PathBuf>,
+    texts: impl IntoIterator<Item = Arc<SourceFile>>,
+) -> Result<Vec<FileTotal>, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(texts);
+    let wanted = input.files.par_iter().enumerate().filter(|(_, (found, _))| files.contains(&found.path));
+    Ok(wanted.filter_map(|(i, (found, _))| run.judge(i, run.source(&found.path)?).total).collect())
 }
 
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
@@ -681,7 +706,7 @@ impl<'i> Run<'i> {
 }
 
 /// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding.
-fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
+pub(crate) fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
     let new = apply(old.text(), edits.iter().copied());
     let tree = lower::parse(&new)?;
     if tree.root_node().has_error() {

@@ -3,7 +3,7 @@
 //! Data flows one way:
 //!
 //! ```text
-//! discover → source → query (match) → python (resolve) → rules (judge) → plan → edit → write
+//! discover → source → query (match) → python (resolve) → rules (judge) → plan → edit → (review) → write
 //! ```
 //!
 //! * [`discover`] walks to the test files, [`source`] decodes them.
@@ -14,6 +14,7 @@
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
 //! * [`fingerprint`] recognises a finding of an earlier run.
+//! * [`review`] asks a person about each fix.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -27,6 +28,7 @@ pub mod plan;
 pub mod python;
 pub mod query;
 pub mod report;
+pub mod review;
 pub mod rules;
 pub mod source;
 pub mod suppression;

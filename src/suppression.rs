@@ -1,12 +1,14 @@
 //! Suppression comments: `# testdiet: ignore[long-sleep] reason` on the line of a finding or on its own line above it, and
 //! `# testdiet: ignore-file[…]` anywhere in the file. Without brackets, every rule is meant.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::discover::Role;
-use crate::edit::{Applicability, Edit, Fix};
+use crate::edit::{Applicability, Edit, Fix, apply};
 use crate::finding::{Cost, Finding, Severity};
+use crate::python::lower;
 use crate::python::project::Module;
 use crate::rules::{ALL, Code};
 use crate::source::{SourceFile, Span};
@@ -169,6 +171,71 @@ impl Suppressions {
         let start = comment.span.start + u32::try_from(kept.len()).unwrap_or(0);
         Edit::replace(&self.file, Span::new(start, entry.span.end), "")
     }
+}
+
+/// Columns of a line that a comment may still be added to: what formatters make of a line by default.
+const LINE: usize = 88;
+
+/// Comments that suppress findings: the edits that write them, free of conflicts, and the findings that have no place for one.
+///
+/// Findings that begin on one line of a file share a comment. It goes to the end of that line, also in the middle of a
+/// statement, or on a line of its own above it; one that is there already is given more names.
+#[must_use]
+pub fn comments<'f>(findings: impl IntoIterator<Item = &'f Finding>, reason: &str) -> (Vec<Edit>, Vec<&'f Finding>) {
+    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut lines: BTreeMap<(&Arc<PathBuf>, usize), Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        lines.entry((&finding.file, finding.source.line_of(finding.span.start))).or_default().push(finding);
+    }
+    let (mut edits, mut without): (Vec<Edit>, Vec<&Finding>) = (Vec::new(), Vec::new());
+    for ((file, line), findings) in lines {
+        let edit = one_comment(&findings[0].source, file, line, &findings, reason.trim());
+        match edit.filter(|edit| !edits.iter().any(|other| other.conflicts_with(edit))) {
+            Some(edit) => edits.push(edit),
+            None => without.extend(findings),
+        }
+    }
+    (edits, without)
+}
+
+/// The comment for findings that begin on one line.
+fn one_comment(source: &SourceFile, file: &Arc<PathBuf>, line: usize, findings: &[&Finding], reason: &str) -> Option<Edit> {
+    let mut names: Vec<&str> = findings.iter().map(|f| f.code.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let there = written(source.text())?;
+    let here = there.iter().filter_map(|&span| comment(source, span)).find(|c| {
+        !c.whole_file && (c.line == line || c.alone && c.line + 1 == line) && c.entries.iter().all(|e| e.code.is_some())
+    });
+    if let Some(last) = here.and_then(|c| c.entries.last().map(|e| e.span.end)) {
+        return Some(Edit::insert(file, last, format!(", {}", names.join(", "))));
+    }
+    let space = if reason.is_empty() { "" } else { " " };
+    let text = format!("# testdiet: ignore[{}]{space}{reason}", names.join(", "));
+    let span = source.line_span(line);
+    let code = source.slice(span).trim_end();
+    let end = span.start + u32::try_from(code.len()).ok()?;
+    let behind = Edit::replace(file, Span::new(end, span.end), format!("  {text}"));
+    let above = Edit::insert(file, span.start, format!("{}{text}{}", source.indent_at(span.start), source.newline().as_str()));
+    let short = code.chars().count() + 2 + text.chars().count() <= LINE;
+    let both = if short { [behind, above] } else { [above, behind] };
+    both.into_iter().find(|edit| {
+        // A backslash joins lines, and nothing may come between them.
+        let joined = match edit.content.starts_with("  #") {
+            true => code.ends_with('\\'),
+            false => line > 0 && source.line(line - 1).trim_end().ends_with('\\'),
+        };
+        let after = apply(source.text(), [edit]);
+        // In a string, or behind another comment, it is not a comment of its own.
+        let is_one = |spans: Vec<Span>| spans.len() == there.len() + 1 && spans.iter().any(|s| after[s.range()] == *text);
+        !joined && written(&after).is_some_and(is_one)
+    })
+}
+
+/// The comments of a text; `None` when it cannot be parsed.
+fn written(text: &str) -> Option<Vec<Span>> {
+    let tree = lower::parse(text).filter(|tree| !tree.root_node().has_error())?;
+    Some(lower::lower(&tree, text).comments)
 }
 
 fn comment(source: &SourceFile, span: Span) -> Option<Comment> {

@@ -30,6 +30,7 @@ use journal::{Entry, Journal, Run};
 use replace::{Prepared, Step};
 
 pub use journal::{FOLDER, Past};
+pub(crate) use journal::{Name, own_folder};
 
 /// What a run wrote.
 #[derive(Debug, Default)]

@@ -18,6 +18,7 @@ mod console;
 mod fix;
 mod options;
 mod project;
+mod review;
 mod rule;
 mod undo;
 
@@ -45,9 +46,11 @@ enum Command {
     Check(check::CheckArgs),
     /// Apply safe fixes
     Fix(fix::FixArgs),
+    /// Go through all fixes one by one, each shown as a diff
+    Review(review::ReviewArgs),
     /// Explain a rule: what, why, example, when the fix is unsafe
     Rule(rule::RuleArgs),
-    /// Take back what the last `fix` wrote
+    /// Take back what the last `fix` or `review` wrote
     Undo(undo::UndoArgs),
 }
 
@@ -96,6 +99,9 @@ pub(crate) enum Failure {
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),
+    /// A review could not go on.
+    #[error(transparent)]
+    Review(#[from] crate::review::ReviewError),
     /// No threads to work with.
     #[error("cannot start the threads to work with: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -142,6 +148,7 @@ fn dispatch(cli: Cli, console: &mut Console) -> Result<Status, Failure> {
     match cli.command {
         Command::Check(args) => on_deep_stacks(|| check::run(&args, global, console)),
         Command::Fix(args) => on_deep_stacks(|| fix::run(&args, global, console)),
+        Command::Review(args) => on_deep_stacks(|| review::run(&args, global, console)),
         Command::Rule(args) => rule::run(&args, console),
         Command::Undo(args) => undo::run(&args, console),
     }

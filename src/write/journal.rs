@@ -83,15 +83,15 @@ struct Record {
 }
 
 /// A path, relative to the root where it is below it. Not all paths are Unicode.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Name {
+pub(crate) enum Name {
     Text(String),
     Bytes(Vec<u8>),
 }
 
 impl Name {
-    fn new(path: &Path, root: &Path) -> Self {
+    pub(crate) fn new(path: &Path, root: &Path) -> Self {
         let path = path.strip_prefix(root).unwrap_or(path);
         match path.to_str() {
             Some(text) => Self::Text(text.to_owned()),
@@ -99,15 +99,20 @@ impl Name {
         }
     }
 
+    /// The path as it was written down.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Text(text) => Some(PathBuf::from(text)),
+            #[cfg(unix)]
+            Self::Bytes(bytes) => Some(PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))),
+            #[cfg(not(unix))]
+            Self::Bytes(_) => None,
+        }
+    }
+
     /// The path, unless it has no business here.
     fn resolve(&self, root: &Path, at_home: bool) -> Option<PathBuf> {
-        let path = match self {
-            Self::Text(text) => PathBuf::from(text),
-            #[cfg(unix)]
-            Self::Bytes(bytes) => PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)),
-            #[cfg(not(unix))]
-            Self::Bytes(_) => return None,
-        };
+        let path = self.path()?;
         if path.is_absolute() {
             return Some(path).filter(|_| at_home);
         }
@@ -163,6 +168,20 @@ impl Stage {
             Self::Gone => "gone",
         }
     }
+}
+
+/// Makes sure that a project has a folder of testdiet's own, which git ignores.
+pub(crate) fn own_folder(root: &Path) -> io::Result<PathBuf> {
+    let own = root.join(FOLDER);
+    fs::create_dir_all(&own)?;
+    let ignore = own.join(".gitignore");
+    if !ignore.exists() {
+        match write_new(&ignore, b"*\n", None) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(own)
 }
 
 fn journal_folder(root: &Path) -> PathBuf {
@@ -243,16 +262,9 @@ impl Journal {
     /// Opens or creates the journal; `None` while another process has it.
     pub fn try_open(root: &Path) -> Result<Option<Self>, WriteError> {
         let root = fs::canonicalize(root).map_err(failed(root))?;
-        let own = root.join(FOLDER);
+        let own = own_folder(&root).map_err(failed(&root.join(FOLDER)))?;
         let folder = own.join("journal");
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
-        let ignore = own.join(".gitignore");
-        if !ignore.exists() {
-            match write_new(&ignore, b"*\n", None) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(&ignore)(e)),
-                _ => {}
-            }
-        }
         let path = own.join("lock");
         // Read access is asked for because some network file systems want it for a lock.
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed(&path))?;
