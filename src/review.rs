@@ -1,7 +1,8 @@
 //! `testdiet review`: one fix after the other, each shown as a diff and decided on with a single key.
 //!
 //! * [`plan`] is what there is to decide on;
-//! * [`state`] is what was decided, and what each key does: pure;
+//! * [`moment`] is what was decided, and what can be taken back: pure;
+//! * [`state`] is what each key does: pure;
 //! * [`view`] is what that looks like in a terminal of some size: pure;
 //! * [`memory`] is what outlives a review: decisions of one that was killed, and what was rejected;
 //! * [`editor`] starts the person's own editor;
@@ -10,6 +11,7 @@
 
 pub mod editor;
 pub mod memory;
+pub mod moment;
 pub mod plan;
 pub mod state;
 pub mod terminal;
@@ -30,8 +32,9 @@ use crate::source::SourceFile;
 use crate::write::{self, WriteError};
 
 use memory::{Memory, MemoryError};
+use moment::Tally;
 use plan::Plan;
-use state::{Effect, Kept, Leaving, Question, State, Tally};
+use state::{Effect, Kept, Leaving, Question, State};
 use terminal::{Event, Terminal};
 use view::Weight;
 
@@ -118,12 +121,7 @@ pub fn run(review: &Review<'_>, terminal: &mut Terminal) -> Result<Ended, Review
     let remembered = if review.rejected { BTreeSet::new() } else { earlier };
     let plan = Plan::new(before.clone(), review.root, &remembered);
     let nothing = plan.items.is_empty() && !memory::is_unfinished(review.root);
-    let mut leader = Leader {
-        review,
-        remembered,
-        weights: (Arc::new(Plan::default()), HashMap::new()),
-        files: BTreeSet::new(),
-    };
+    let mut leader = Leader { review, remembered, weights: (Arc::new(Plan::default()), HashMap::new()), files: BTreeSet::new() };
     let mut state = State::new(plan);
     if nothing {
         return Ok(leader.ended(&state, Leaving::Save, before.clone(), before));
@@ -195,8 +193,8 @@ impl Leader<'_> {
 
     /// What the tests cost with and without the fix at hand.
     fn weigh(&mut self, state: &State) -> Result<Option<Weight>, ReviewError> {
-        let Some((at, item)) = state.current() else { return Ok(None) };
-        let plan = state.plan();
+        let Some((at, item)) = state.now().current() else { return Ok(None) };
+        let plan = state.now().plan();
         if !Arc::ptr_eq(plan, &self.weights.0) {
             self.weights = (Arc::clone(plan), HashMap::new());
         }
@@ -205,7 +203,7 @@ impl Leader<'_> {
         }
         let files: BTreeSet<PathBuf> =
             item.findings.iter().map(|f| (*f.file).clone()).chain(item.files().map(Path::to_path_buf)).collect();
-        let mut texts = state.settled().clone();
+        let mut texts = state.now().settled().clone();
         for edits in item.fix.edits.chunk_by(|a, b| a.file == b.file) {
             if let Some(source) = plan.source(&edits[0].file) {
                 texts.insert(source.path.clone(), Arc::new(source.with_text(crate::edit::apply(source.text(), edits))));
@@ -213,17 +211,12 @@ impl Leader<'_> {
         }
         // Both looked at alike: which queries a file is asked depends on the company it is in.
         let total = |texts: BTreeMap<_, _>| engine::totals_as(self.review.input, &files, texts.into_values());
-        let weight = Weight::new(&total(state.settled().clone())?, &total(texts)?);
+        let weight = Weight::new(&total(state.now().settled().clone())?, &total(texts)?);
         self.weights.1.insert(at, weight.clone());
         Ok(weight)
     }
 
-    fn carry_out(
-        &mut self,
-        effect: Effect,
-        state: &mut State,
-        terminal: &mut Terminal,
-    ) -> Result<Option<Effect>, ReviewError> {
+    fn carry_out(&mut self, effect: Effect, state: &mut State, terminal: &mut Terminal) -> Result<Option<Effect>, ReviewError> {
         match effect {
             Effect::Ask(question) => {
                 let answer = ask(&question, self.review.view, terminal)?;
@@ -237,7 +230,7 @@ impl Leader<'_> {
                 }
             }
             Effect::Replan => {
-                let checked = engine::check_as(self.review.input, state.texts().into_values())?;
+                let checked = engine::check_as(self.review.input, state.now().texts().into_values())?;
                 state.replanned(Plan::new(checked, self.review.root, &self.remembered));
                 Ok(None)
             }
@@ -270,15 +263,19 @@ impl Leader<'_> {
     }
 
     fn prove(&self, state: &State, terminal: &mut Terminal) -> Result<String, ReviewError> {
-        let Some((at, item)) = state.current() else { return Ok(String::new()) };
+        let Some((at, item)) = state.now().current() else { return Ok(String::new()) };
         let Some(prover) = self.review.prover else {
             return Ok("This build of testdiet cannot run tests yet, so it cannot prove a fix. Take it or leave it as you \
                        would without a proof, and run the tests afterwards."
                 .to_owned());
         };
-        terminal.show(&[format!("Running the tests that fix {} of {} touches …", state.count().0, state.count().1)])?;
+        terminal.show(&[format!(
+            "Running the tests that fix {} of {} touches …",
+            state.now().count().0,
+            state.now().count().1
+        )])?;
         let mut changes = state.changes();
-        let (fix, texts) = state.in_context(at);
+        let (fix, texts) = state.now().in_context(at);
         for edits in fix.edits.chunk_by(|a, b| a.file == b.file) {
             let path = edits[0].file.as_path();
             let Some(source) = texts.get(path) else { continue };
@@ -303,16 +300,16 @@ impl Leader<'_> {
     /// What was rejected, as the next review will recognise it: by the texts as they are now.
     fn rejected_now(&self, state: &State, after: &Checked) -> BTreeSet<Fingerprint> {
         let fingerprints = fingerprint::of(&after.findings, self.review.root);
-        let places = state.rejected_places();
+        let places = state.now().rejected_places();
         let here = after.findings.iter().zip(&fingerprints);
         let now = here.filter(|(f, _)| places.contains(&((*f.file).clone(), f.code.clone(), f.span.start)));
-        now.map(|(_, fingerprint)| *fingerprint).chain(state.rejected_before().iter().copied()).collect()
+        now.map(|(_, fingerprint)| *fingerprint).chain(state.now().gone().iter().copied()).collect()
     }
 
     fn ended(&self, state: &State, leaving: Leaving, before: Checked, after: Checked) -> Ended {
-        let (tally, rejected, left) = state.progress();
-        let remembered = state.plan().remembered;
-        Ended { leaving, tally, rejected, left, remembered, torn: state.torn(), files: self.files.clone(), before, after }
+        let (tally, rejected, left) = state.now().progress();
+        let remembered = state.now().plan().remembered;
+        Ended { leaving, tally, rejected, left, remembered, torn: state.now().torn(), files: self.files.clone(), before, after }
     }
 }
 

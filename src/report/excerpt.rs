@@ -90,14 +90,7 @@ pub fn source(source: &SourceFile, span: Span, gutter: usize, out: &mut dyn Writ
 ///
 /// # Errors
 /// When writing fails.
-pub fn diff(
-    fix: &Fix,
-    home: &Path,
-    sources: &Sources<'_>,
-    view: &View,
-    columns: Columns,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub fn diff(fix: &Fix, home: &Path, sources: &Sources<'_>, view: &View, columns: Columns, out: &mut dyn Write) -> io::Result<()> {
     let gutter = columns.gutter;
     let blank = " ".repeat(gutter);
     let mut files: Vec<&[Edit]> = fix.edits.chunk_by(|a, b| a.file == b.file).collect();

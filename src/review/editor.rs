@@ -52,8 +52,8 @@ fn command(chosen: &str, path: &Path, row: Option<u32>) -> Result<Vec<OsString>,
     };
     match (name.as_str(), row) {
         (
-            "vi" | "vim" | "nvim" | "view" | "gvim" | "mvim" | "vimx" | "nano" | "pico" | "emacs" | "emacsclient" | "micro" | "joe"
-            | "jed" | "mg" | "ne" | "kak" | "kakoune" | "mcedit" | "gedit" | "vis",
+            "vi" | "vim" | "nvim" | "view" | "gvim" | "mvim" | "vimx" | "nano" | "pico" | "emacs" | "emacsclient" | "micro"
+            | "joe" | "jed" | "mg" | "ne" | "kak" | "kakoune" | "mcedit" | "gedit" | "vis",
             Some(row),
         ) => {
             out.push(format!("+{row}").into());

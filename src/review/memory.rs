@@ -17,7 +17,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
-use super::state::{Kept, Tally};
+use super::moment::Tally;
+use super::state::Kept;
 use crate::fingerprint::Fingerprint;
 use crate::rules::Code;
 use crate::source::SourceFile;
@@ -154,7 +155,11 @@ impl Memory {
             }
             kept.together.extend(line.together.iter().map(|set| set.iter().filter_map(place).collect()));
             for (fingerprint, rejected) in line.rejected {
-                if rejected { kept.rejected.insert(fingerprint) } else { kept.rejected.remove(&fingerprint) };
+                if rejected {
+                    kept.rejected.insert(fingerprint)
+                } else {
+                    kept.rejected.remove(&fingerprint)
+                };
             }
             let applied = line.applied.into_iter().map(|(code, n)| (Code::custom(code), n)).collect();
             kept.tally = Tally { applied, suppressed: line.suppressed };

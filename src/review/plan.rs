@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::edit::{Applicability, Edit, Fix, apply};
-use crate::engine::{Checked, FileTotal};
+use crate::engine::Checked;
 use crate::finding::Finding;
 use crate::fingerprint::{self, Fingerprint};
 use crate::source::{SourceFile, Span};
@@ -70,10 +70,6 @@ pub struct Plan {
     pub items: Vec<Item>,
     /// The files that the fixes are in and change, as they were looked at.
     pub sources: BTreeMap<PathBuf, Arc<SourceFile>>,
-    /// What the files cost.
-    pub totals: Vec<FileTotal>,
-    /// Findings, with a fix or without.
-    pub found: usize,
     /// Fixes left out because they were rejected in an earlier review.
     pub remembered: usize,
 }
@@ -84,7 +80,6 @@ impl Plan {
     #[must_use]
     pub fn new(checked: Checked, root: &Path, rejected: &BTreeSet<Fingerprint>) -> Self {
         let fingerprints = fingerprint::of(&checked.findings, root);
-        let found = checked.findings.len();
         let mut sources: BTreeMap<PathBuf, Arc<SourceFile>> = BTreeMap::new();
         let mut items: Vec<Item> = Vec::new();
         let mut known: BTreeMap<(String, Vec<Edit>), usize> = BTreeMap::new();
@@ -114,7 +109,7 @@ impl Plan {
         let all = items.len();
         items.retain(|item| !item.fingerprints.iter().all(|f| rejected.contains(f)));
         items.retain(|item| item.files().all(|file| sources.contains_key(file)));
-        Self { remembered: all - items.len(), items, sources, totals: checked.totals, found }
+        Self { remembered: all - items.len(), items, sources }
     }
 
     /// The text that a file was looked at with.
@@ -180,9 +175,7 @@ impl Plan {
         });
         let mut items = self.items.clone();
         items.splice(at..=at, parts);
-        let plan =
-            Self { items, sources: self.sources.clone(), totals: self.totals.clone(), found: self.found, remembered: self.remembered };
-        Some((plan, count))
+        Some((Self { items, sources: self.sources.clone(), remembered: self.remembered }, count))
     }
 }
 
@@ -253,7 +246,7 @@ mod tests {
         checked.findings.push(told);
         let plan = Plan::new(checked.clone(), Path::new("/work"), &BTreeSet::new());
         let found: Vec<usize> = plan.items.iter().map(|i| i.findings.len()).collect();
-        assert_eq!((found, plan.found, plan.remembered), (vec![2, 1], 6, 0));
+        assert_eq!((found, plan.remembered), (vec![2, 1], 0));
 
         // Remembered when all that it fixes is.
         let both: BTreeSet<Fingerprint> = plan.items[0].fingerprints().iter().copied().collect();

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::plan::{Hunk, Item, Plan, moved, moved_edit};
-use crate::edit::{Edit, Fix, apply};
-use crate::engine::rewritten;
-use crate::finding::Finding;
+use super::moment::{Decision, How, Moment, Refusal, Tally};
+use super::plan::{Hunk, Item, Plan};
+use crate::edit::Edit;
 use crate::fingerprint::Fingerprint;
 use crate::report::amount;
 use crate::rules::Code;
@@ -97,71 +96,6 @@ pub enum Question {
     Number,
 }
 
-/// What was decided about a fix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Nothing yet.
-    Open,
-    /// Not to be done.
-    Rejected,
-    /// To be done, with these edits of the plan's texts.
-    Taken(How, Vec<Edit>),
-}
-
-/// How a finding is dealt with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// By its fix.
-    Accepted,
-    /// By its fix, changed by hand.
-    Edited,
-    /// By a comment.
-    Suppressed,
-}
-
-/// What was done, for the summary.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Fixes taken, by rule.
-    pub applied: BTreeMap<Code, usize>,
-    /// Fixes whose findings were suppressed in their place.
-    pub suppressed: usize,
-}
-
-impl Tally {
-    fn add(&mut self, item: &Item, how: How) {
-        match how {
-            How::Accepted | How::Edited => *self.applied.entry(item.lead().code.clone()).or_default() += 1,
-            How::Suppressed => self.suppressed += 1,
-        }
-    }
-
-    /// All that was done.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.applied.values().sum::<usize>() + self.suppressed
-    }
-}
-
-/// Everything that undoing brings back.
-#[derive(Debug, Clone, Default)]
-struct Moment {
-    plan: Arc<Plan>,
-    decisions: Vec<Decision>,
-    /// The fix at hand; the number of fixes when there is none.
-    at: usize,
-    /// Texts by what was taken from earlier plans.
-    texts: BTreeMap<PathBuf, Arc<SourceFile>>,
-    /// What was taken from earlier plans.
-    settled: Tally,
-    /// Files that one fix of an earlier plan has changed together.
-    together: BTreeSet<BTreeSet<PathBuf>>,
-    /// Rejected in earlier plans, and not seen in this one.
-    rejected: BTreeSet<Fingerprint>,
-    /// Files as an editor left them; `None` for those that are gone. Until the next plan, which is about them.
-    read: BTreeMap<PathBuf, Option<Arc<SourceFile>>>,
-}
-
 /// A file that the review has changed, or may.
 #[derive(Debug, Clone)]
 struct Origin {
@@ -219,14 +153,6 @@ struct Editing {
     done: Vec<String>,
 }
 
-/// Why a fix is not taken.
-enum Refusal {
-    /// It changes what another one, taken before, has changed.
-    Overlaps,
-    /// A file would not be Python any more, or not fit its encoding.
-    Breaks,
-}
-
 /// A review.
 #[derive(Debug)]
 pub struct State {
@@ -245,10 +171,8 @@ impl State {
     /// A review of a plan that begins at its first fix.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let decisions = vec![Decision::Open; plan.items.len()];
-        let now = Moment { plan: Arc::new(plan), decisions, ..Moment::default() };
         Self {
-            now,
+            now: Moment::new(plan),
             past: Vec::new(),
             origins: BTreeMap::new(),
             panel: Panel::None,
@@ -273,56 +197,10 @@ impl State {
 
     // ---- what the view and the driver see --------------------------------------------------------------------------
 
-    /// The plan at hand.
+    /// What is decided now.
     #[must_use]
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.now.plan
-    }
-
-    /// The fix at hand and its number in the plan, from 0; `None` at the end.
-    #[must_use]
-    pub fn current(&self) -> Option<(usize, &Item)> {
-        Some((self.now.at, self.now.plan.items.get(self.now.at)?))
-    }
-
-    /// What was decided about a fix of the plan.
-    #[must_use]
-    pub fn decision(&self, at: usize) -> &Decision {
-        self.now.decisions.get(at).unwrap_or(&Decision::Open)
-    }
-
-    /// The number of the fix at hand and of all, those of earlier plans counted.
-    #[must_use]
-    pub fn count(&self) -> (usize, usize) {
-        let before = self.now.settled.total();
-        (before + self.now.at + 1, before + self.now.plan.items.len())
-    }
-
-    /// Fixes taken, rejected and open.
-    #[must_use]
-    pub fn progress(&self) -> (Tally, usize, usize) {
-        let mut tally = self.now.settled.clone();
-        let (mut rejected, mut open) = (0, 0);
-        for (item, decision) in self.now.plan.items.iter().zip(&self.now.decisions) {
-            match decision {
-                Decision::Open => open += 1,
-                Decision::Rejected => rejected += 1,
-                Decision::Taken(how, _) => tally.add(item, *how),
-            }
-        }
-        (tally, rejected, open)
-    }
-
-    /// Fixes that were split and of which some parts are taken and others not: lines to tell.
-    #[must_use]
-    pub fn torn(&self) -> usize {
-        let mut fixes: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
-        for (item, decision) in self.now.plan.items.iter().zip(&self.now.decisions) {
-            let (Some(_), Some((group, _))) = (item.part, item.fix.group.rsplit_once('#')) else { continue };
-            let (taken, left) = fixes.entry(group).or_default();
-            if matches!(decision, Decision::Taken(..)) { *taken = true } else { *left = true }
-        }
-        fixes.values().filter(|(taken, left)| *taken && *left).count()
+    pub const fn now(&self) -> &Moment {
+        &self.now
     }
 
     /// What is shown in place of the fix.
@@ -359,109 +237,15 @@ impl State {
         self.message = Some(message.into());
     }
 
-    /// A fix as it would be to the texts with all others that are taken, and those texts.
-    #[must_use]
-    pub fn in_context(&self, at: usize) -> (Fix, BTreeMap<PathBuf, Arc<SourceFile>>) {
-        let fix = &self.now.plan.items[at].fix;
-        let edits = match self.decision(at) {
-            Decision::Taken(_, edits) => edits,
-            Decision::Open | Decision::Rejected => &fix.edits,
-        };
-        let mut texts = BTreeMap::new();
-        let mut moved = Vec::new();
-        for edits in edits.chunk_by(|a, b| a.file == b.file) {
-            let path = edits[0].file.as_path();
-            let Some(source) = self.now.plan.source(path) else { continue };
-            let others: Vec<&Edit> = self.taken_edits(path, Some(at)).collect();
-            let fits = |edit: &Edit| !others.iter().any(|o| o.conflicts_with(edit) || *o == edit);
-            // What overlaps is shown as it was planned: it will be planned again before it is taken.
-            let fit = edits.iter().all(fits);
-            let others = if fit { others } else { Vec::new() };
-            moved.extend(edits.iter().map(|edit| moved_edit(edit, &others)));
-            let text = if others.is_empty() {
-                Arc::clone(source)
-            } else {
-                Arc::new(source.with_text(apply(source.text(), others)))
-            };
-            texts.insert(path.to_path_buf(), text);
-        }
-        (Fix { edits: moved, ..fix.clone() }, texts)
-    }
-
-    /// All files that shall differ from what they were when the plan's project was read, as they shall be.
-    #[must_use]
-    pub fn texts(&self) -> BTreeMap<PathBuf, Arc<SourceFile>> {
-        let mut texts = self.now.texts.clone();
-        let mut edits: BTreeMap<&Path, Vec<&Edit>> = BTreeMap::new();
-        for edit in self.taken() {
-            edits.entry(edit.file.as_path()).or_default().push(edit);
-        }
-        for (path, edits) in edits {
-            if let Some(source) = self.now.plan.source(path) {
-                texts.insert(path.to_path_buf(), Arc::new(source.with_text(apply(source.text(), edits))));
-            }
-        }
-        for (path, read) in &self.now.read {
-            match read {
-                Some(source) => texts.insert(path.clone(), Arc::clone(source)),
-                None => texts.remove(path),
-            };
-        }
-        texts
-    }
-
     /// What has to be written: files as they are on the disk, and as they shall be.
     #[must_use]
     pub fn changes(&self) -> BTreeMap<PathBuf, (Arc<SourceFile>, Arc<SourceFile>)> {
-        let texts = self.texts();
+        let texts = self.now.texts();
         let files = self.origins.iter().map(|(path, origin)| {
             let new = texts.get(path).unwrap_or(&origin.first);
             (path.clone(), (Arc::clone(&origin.disk), Arc::clone(new)))
         });
         files.filter(|(_, (old, new))| old.text() != new.text()).collect()
-    }
-
-    /// The row (from 1) that a fix is in, with all others that are taken.
-    #[must_use]
-    pub fn row(&self, at: usize) -> u32 {
-        let (file, offset) = self.now.plan.items[at].place();
-        self.row_of(file, offset)
-    }
-
-    fn row_of(&self, file: &Path, offset: u32) -> u32 {
-        let Some(source) = self.now.plan.source(file) else { return 1 };
-        let others = self.taken_edits(file, None).filter(|e| e.span.end <= offset);
-        let grown: i64 = others.map(|e| lines(&e.content) - lines(source.slice(e.span))).sum();
-        u32::try_from(i64::from(source.location(offset).row) + grown).unwrap_or(1)
-    }
-
-    /// Texts that the plan at hand is for, where they are not what is on the disk.
-    #[must_use]
-    pub const fn settled(&self) -> &BTreeMap<PathBuf, Arc<SourceFile>> {
-        &self.now.texts
-    }
-
-    /// Where what was rejected will be found, with all that was taken: file, rule, offset.
-    #[must_use]
-    pub fn rejected_places(&self) -> BTreeSet<(PathBuf, Code, u32)> {
-        let decided = self.now.plan.items.iter().zip(&self.now.decisions);
-        let findings = decided.filter(|(_, d)| **d == Decision::Rejected).flat_map(|(item, _)| &item.findings);
-        findings.map(|f| self.place_of(f)).collect()
-    }
-
-    /// What was rejected in earlier plans and was no fix any more in later ones.
-    #[must_use]
-    pub const fn rejected_before(&self) -> &BTreeSet<Fingerprint> {
-        &self.now.rejected
-    }
-
-    fn place_of(&self, finding: &Finding) -> (PathBuf, Code, u32) {
-        ((*finding.file).clone(), finding.code.clone(), self.moved(&finding.file, finding.span.start))
-    }
-
-    /// Where an offset of the plan will be with all that was taken.
-    fn moved(&self, path: &Path, offset: u32) -> u32 {
-        moved(offset, &self.taken_edits(path, None).collect::<Vec<_>>())
     }
 
     /// What the next review would need if this one were to end now.
@@ -471,16 +255,8 @@ impl State {
             return self.unfinished.clone();
         }
         let mut together = self.now.together.clone();
-        together.extend(self.taken_together());
-        Kept { texts: self.changes(), together, rejected: self.rejected(), tally: self.progress().0 }
-    }
-
-    /// All that was rejected, as it is recognised in the texts of the plan at hand.
-    #[must_use]
-    pub fn rejected(&self) -> BTreeSet<Fingerprint> {
-        let decided = self.now.plan.items.iter().zip(&self.now.decisions);
-        let rejected = decided.filter(|(_, d)| **d == Decision::Rejected).flat_map(|(item, _)| item.fingerprints());
-        rejected.chain(&self.now.rejected).copied().collect()
+        together.extend(self.now.taken_together());
+        Kept { texts: self.changes(), together, rejected: self.now.rejected(), tally: self.now.progress().0 }
     }
 
     // ---- what keys do ----------------------------------------------------------------------------------------------
@@ -516,7 +292,7 @@ impl State {
             'K' => self.go(self.now.at.checked_sub(1), "This is the first fix."),
             'g' => Some(Effect::Ask(Question::Number)),
             '/' => Some(Effect::Ask(Question::Search)),
-            'y' | 'n' | 'a' | 'd' | 'A' | 'R' | 's' | 'e' | 'E' | 'i' | 'S' | 'v' if self.current().is_none() => {
+            'y' | 'n' | 'a' | 'd' | 'A' | 'R' | 's' | 'e' | 'E' | 'i' | 'S' | 'v' if self.now.current().is_none() => {
                 self.say("Every fix was decided on: q saves and quits, Q discards, u takes back, K goes back.");
                 None
             }
@@ -526,7 +302,7 @@ impl State {
             'd' => self.reject(&self.rest(|item, here| item.place().0 == here.place().0)),
             'A' => self.take(self.rest(|item, here| item.lead().code == here.lead().code)),
             'R' => self.reject(&self.rest(|item, here| item.lead().code == here.lead().code)),
-            '!' => self.take(self.open().collect()),
+            '!' => self.take(self.now.open().collect()),
             's' => self.split(),
             'e' => self.edit(),
             'E' => self.open_editor(),
@@ -556,7 +332,7 @@ impl State {
             Question::Reason => self.suppress(text.trim()),
             Question::Search => None,
             Question::Number => {
-                let before = self.now.settled.total();
+                let before = self.now.earlier.total();
                 let number = text.trim().parse::<usize>().ok().and_then(|n| n.checked_sub(before + 1));
                 self.go(number.filter(|at| *at < self.now.plan.items.len()), "There is no open fix of that number.")
             }
@@ -565,55 +341,7 @@ impl State {
 
     /// Takes the fixes that a new look at the project has found.
     pub fn replanned(&mut self, plan: Plan) {
-        let old = &self.now;
-        let texts = self.texts();
-        let lead = |item: &Item| self.place_of(item.lead());
-        let rejected = self.rejected_places();
-        let here = old.plan.items.get(old.at).map(|item| {
-            let (file, offset) = item.place();
-            (lead(item), (Arc::clone(file), self.moved(file, offset)))
-        });
-        let mut settled = old.settled.clone();
-        for (item, decision) in old.plan.items.iter().zip(&old.decisions) {
-            if let Decision::Taken(how, _) = decision {
-                settled.add(item, *how);
-            }
-        }
-        let mut together = old.together.clone();
-        together.extend(self.taken_together());
-
-        let key = |item: &Item| {
-            let lead = item.lead();
-            ((*lead.file).clone(), lead.code.clone(), lead.span.start)
-        };
-        // Where an editor was, nothing is where it was; the text tells.
-        let by_text = if old.read.is_empty() { BTreeSet::new() } else { self.rejected() };
-        let is_rejected = |item: &Item| {
-            let known = item.fingerprints().iter().all(|f| by_text.contains(f));
-            known || rejected.contains(&key(item))
-        };
-        let decisions: Vec<Decision> =
-            plan.items.iter().map(|item| if is_rejected(item) { Decision::Rejected } else { Decision::Open }).collect();
-        // What was rejected and is not a fix any more is still rejected: it may be one again.
-        let seen: BTreeSet<_> = plan.items.iter().map(key).collect();
-        let mut gone = old.rejected.clone();
-        for (item, decision) in old.plan.items.iter().zip(&old.decisions) {
-            if *decision == Decision::Rejected && !seen.contains(&lead(item)) {
-                gone.extend(item.fingerprints());
-            }
-        }
-        let is_open = |at: &usize| decisions.get(*at) == Some(&Decision::Open);
-        let at = here.as_ref().and_then(|(lead, place)| {
-            let same = plan.items.iter().position(|item| key(item) == *lead);
-            let after = || {
-                let behind = |i: &Item| i.place() >= (&place.0, place.1);
-                (0..plan.items.len()).find(|&i| is_open(&i) && behind(&plan.items[i]))
-            };
-            same.filter(is_open).or_else(after)
-        });
-        let at = at.or_else(|| (0..plan.items.len()).find(is_open)).unwrap_or(plan.items.len());
-        let now = Moment { plan: Arc::new(plan), decisions, at, texts, settled, together, rejected: gone, read: BTreeMap::new() };
-        self.now = now;
+        self.now = self.now.replanned(plan);
         self.scroll = 0;
     }
 
@@ -633,7 +361,7 @@ impl State {
 
     /// Knows every file to be on the disk as it shall be: all was written.
     pub fn written(&mut self) {
-        let texts = self.texts();
+        let texts = self.now.texts();
         for (path, origin) in &mut self.origins {
             origin.disk = Arc::clone(texts.get(path).unwrap_or(&origin.first));
         }
@@ -666,16 +394,16 @@ impl State {
                 self.panel = Panel::None;
                 for (path, (disk, text)) in kept.texts {
                     self.origins.insert(path.clone(), Origin { first: Arc::clone(&disk), disk });
-                    self.now.texts.insert(path, text);
+                    self.now.settled.insert(path, text);
                 }
                 self.now.together = kept.together;
-                self.now.settled = kept.tally;
+                self.now.earlier = kept.tally;
                 for (item, decision) in self.now.plan.items.iter().zip(&mut self.now.decisions) {
                     if item.fingerprints().iter().all(|f| kept.rejected.contains(f)) {
                         *decision = Decision::Rejected;
                     }
                 }
-                self.now.rejected = kept.rejected;
+                self.now.gone = kept.rejected;
                 self.now.at = self.now.plan.items.len();
                 self.say("Taken up where it was left.");
                 Some(Effect::Replan)
@@ -698,7 +426,7 @@ impl State {
     }
 
     fn explain(&mut self) -> Option<Effect> {
-        let code = self.current()?.1.lead().code.clone();
+        let code = self.now.current()?.1.lead().code.clone();
         self.show(Panel::Rule(code))
     }
 
@@ -713,20 +441,12 @@ impl State {
         None
     }
 
-    fn is_open(&self, at: usize) -> bool {
-        self.now.decisions.get(at) == Some(&Decision::Open)
-    }
-
-    fn open(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.now.plan.items.len()).filter(|&at| self.is_open(at))
-    }
-
     fn next_open(&self) -> Option<usize> {
-        self.open().find(|&at| at > self.now.at)
+        self.now.open().find(|&at| at > self.now.at)
     }
 
     fn previous_open(&self) -> Option<usize> {
-        self.open().take_while(|&at| at < self.now.at).last()
+        self.now.open().take_while(|&at| at < self.now.at).last()
     }
 
     fn here(&self) -> Vec<usize> {
@@ -735,8 +455,8 @@ impl State {
 
     /// The fix at hand, whatever was decided about it, and the open ones after it that are like it.
     fn rest(&self, like: impl Fn(&Item, &Item) -> bool) -> Vec<usize> {
-        let Some((at, here)) = self.current() else { return Vec::new() };
-        let after = self.open().filter(|&i| i > at && like(&self.now.plan.items[i], here));
+        let Some((at, here)) = self.now.current() else { return Vec::new() };
+        let after = self.now.open().filter(|&i| i > at && like(&self.now.plan.items[i], here));
         std::iter::once(at).chain(after).collect()
     }
 
@@ -769,6 +489,19 @@ impl State {
         self.past.push(before);
     }
 
+    /// [`Moment::accept`], and knows the files from then on.
+    fn accept(&mut self, at: usize, how: How, edits: Vec<Edit>) -> Result<(), Refusal> {
+        let files: Vec<Arc<PathBuf>> = edits.iter().map(|e| Arc::clone(&e.file)).collect();
+        self.now.accept(at, how, edits)?;
+        for file in files {
+            if let Some(source) = self.now.plan.source(&file) {
+                let origin = || Origin { first: Arc::clone(source), disk: Arc::clone(source) };
+                self.origins.entry((*file).clone()).or_insert_with(origin);
+            }
+        }
+        Ok(())
+    }
+
     fn undo(&mut self) -> Option<Effect> {
         match self.past.pop() {
             Some(before) => {
@@ -782,60 +515,6 @@ impl State {
         None
     }
 
-    /// Edits taken from the plan.
-    fn taken(&self) -> impl Iterator<Item = &Edit> {
-        self.now.decisions.iter().flat_map(|d| match d {
-            Decision::Taken(_, edits) => edits.as_slice(),
-            Decision::Open | Decision::Rejected => &[],
-        })
-    }
-
-    /// Those of a file, but for those of one fix.
-    fn taken_edits<'a>(&'a self, path: &'a Path, but: Option<usize>) -> impl Iterator<Item = &'a Edit> {
-        let others = self.now.decisions.iter().enumerate().filter(move |(i, _)| Some(*i) != but);
-        let edits = others.flat_map(|(_, d)| match d {
-            Decision::Taken(_, edits) => edits.as_slice(),
-            Decision::Open | Decision::Rejected => &[],
-        });
-        edits.filter(move |e| e.file.as_path() == path)
-    }
-
-    /// The files of each fix taken from the plan.
-    fn taken_together(&self) -> Vec<BTreeSet<PathBuf>> {
-        let sets = self.now.decisions.iter().filter_map(|d| match d {
-            Decision::Taken(_, edits) => Some(edits.iter().map(|e| (*e.file).clone()).collect::<BTreeSet<_>>()),
-            Decision::Open | Decision::Rejected => None,
-        });
-        sets.filter(|set| set.len() > 1).collect()
-    }
-
-    fn accept(&mut self, at: usize, how: How, edits: Vec<Edit>) -> Result<(), Refusal> {
-        let plan = Arc::clone(&self.now.plan);
-        let mut touched: BTreeMap<&Path, Vec<&Edit>> = BTreeMap::new();
-        for edit in &edits {
-            touched.entry(edit.file.as_path()).or_default().push(edit);
-        }
-        for (path, own) in touched {
-            let others: Vec<&Edit> = self.taken_edits(path, Some(at)).collect();
-            if own.iter().any(|edit| others.iter().any(|other| other.conflicts_with(edit))) {
-                return Err(Refusal::Overlaps);
-            }
-            let all: Vec<&Edit> = others.into_iter().chain(own).collect();
-            let source = plan.source(path).ok_or(Refusal::Breaks)?;
-            rewritten(source, &all).ok_or(Refusal::Breaks)?;
-        }
-        for edit in &edits {
-            if let Some(source) = plan.source(&edit.file) {
-                let origin = || Origin { first: Arc::clone(source), disk: Arc::clone(source) };
-                self.origins.entry((*edit.file).clone()).or_insert_with(origin);
-            }
-        }
-        if let Some(decision) = self.now.decisions.get_mut(at) {
-            *decision = Decision::Taken(how, edits);
-        }
-        Ok(())
-    }
-
     fn take(&mut self, wanted: Vec<usize>) -> Option<Effect> {
         let before = self.now.clone();
         let plan = Arc::clone(&self.now.plan);
@@ -843,7 +522,7 @@ impl State {
         let (mut taken, mut broken, mut overlaps) = (0, 0, 0);
         for at in wanted {
             // What a person wrote stays.
-            if let Decision::Taken(..) = self.decision(at) {
+            if let Decision::Taken(..) = self.now.decision(at) {
                 continue;
             }
             match self.accept(at, How::Accepted, plan.items[at].fix.edits.clone()) {
@@ -886,17 +565,17 @@ impl State {
             self.now.at = next;
             return None;
         }
-        if self.taken().next().is_some() {
+        if self.now.taken().next().is_some() {
             self.now.at = self.now.plan.items.len();
             return Some(Effect::Replan);
         }
-        let first = self.open().next();
+        let first = self.now.open().next();
         self.now.at = first.unwrap_or(self.now.plan.items.len());
         None
     }
 
     fn split(&mut self) -> Option<Effect> {
-        if let Decision::Taken(..) = self.decision(self.now.at) {
+        if let Decision::Taken(..) = self.now.decision(self.now.at) {
             self.say("It is taken already; u takes that back.");
             return None;
         }
@@ -913,10 +592,10 @@ impl State {
     }
 
     fn edit(&mut self) -> Option<Effect> {
-        let (at, item) = self.current()?;
+        let (at, item) = self.now.current()?;
         let hunks = self.now.plan.hunks(item);
         // Whole lines are edited: none of them may be another fix's as well.
-        let shared = hunks.iter().any(|h| self.taken_edits(&h.file, Some(at)).any(|o| o.conflicts_with(&whole(h, ""))));
+        let shared = hunks.iter().any(|h| self.now.taken_edits(&h.file, Some(at)).any(|o| o.conflicts_with(&whole(h, ""))));
         if shared {
             self.say("A fix taken before is on the same line, so this one was planned again; e edits it now.");
             self.remember(self.now.clone());
@@ -932,7 +611,7 @@ impl State {
         let hunk = editing.hunks.get(editing.done.len())?;
         Some(Effect::Ask(Question::Replacement {
             file: (*hunk.file).clone(),
-            row: self.row_of(&hunk.file, hunk.span.start),
+            row: self.now.row_of(&hunk.file, hunk.span.start),
             place: (editing.done.len() + 1, editing.hunks.len()),
             lines: typed.unwrap_or_else(|| hunk.after.replace("\r\n", "\n").replace('\r', "\n")),
             error,
@@ -963,7 +642,10 @@ impl State {
             }
             Err(_) => {
                 let last = self.editing.as_mut()?.done.pop();
-                self.ask_replacement(last, Some("With that, the file would not be Python any more. Change it, or leave it empty."))
+                self.ask_replacement(
+                    last,
+                    Some("With that, the file would not be Python any more. Change it, or leave it empty."),
+                )
             }
         }
     }
@@ -971,8 +653,8 @@ impl State {
     fn open_editor(&mut self) -> Option<Effect> {
         let at = self.now.at;
         let before = self.now.clone();
-        if !matches!(self.decision(at), Decision::Taken(..)) {
-            let edits = self.current()?.1.fix.edits.clone();
+        if !matches!(self.now.decision(at), Decision::Taken(..)) {
+            let edits = self.now.current()?.1.fix.edits.clone();
             match self.accept(at, How::Accepted, edits) {
                 Ok(()) => {}
                 Err(Refusal::Overlaps) => {
@@ -987,8 +669,8 @@ impl State {
             }
         }
         self.remember(before);
-        let (fix, texts) = self.in_context(at);
-        let lead = &self.current()?.1.place().0;
+        let (fix, texts) = self.now.in_context(at);
+        let lead = &self.now.current()?.1.place().0;
         let edit = fix.edits.iter().find(|e| e.file == **lead).or(fix.edits.first())?;
         let row = texts.get(edit.file.as_path()).map_or(1, |s| s.location(edit.span.start).row);
         Some(Effect::Open((*edit.file).clone(), row))
@@ -996,7 +678,7 @@ impl State {
 
     fn suppress(&mut self, reason: &str) -> Option<Effect> {
         let at = self.now.at;
-        let item = self.current()?.1.clone();
+        let item = self.now.current()?.1.clone();
         let (edits, without) = suppression::comments(&item.findings, reason);
         if !without.is_empty() {
             self.say("There is no place for a comment there; `# testdiet: ignore-file[RULE]` is for the whole file.");
@@ -1026,9 +708,4 @@ impl State {
 /// The edit that puts a text in place of a hunk.
 fn whole(hunk: &Hunk, text: &str) -> Edit {
     Edit::replace(&hunk.file, hunk.span, text)
-}
-
-/// Newlines, of any kind but the lone `\r` that no editor of today writes.
-fn lines(text: &str) -> i64 {
-    i64::try_from(text.matches('\n').count()).unwrap_or(i64::MAX)
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use anstyle::Style;
 
-use super::state::{Decision, How, Panel, Question, State, Tally, Unfinished};
+use super::moment::{Decision, How, Tally};
+use super::state::{Panel, Question, State, Unfinished};
 use crate::edit::Applicability;
 use crate::engine::FileTotal;
 use crate::finding::Cost;
@@ -75,11 +76,9 @@ impl Weight {
         if amount::seconds(was.sleep_s) == amount::seconds(is.sleep_s) {
             (was.sleep_s, is.sleep_s) = (0.0, 0.0);
         }
-        for (was, is) in [
-            (&mut was.threads, &mut is.threads),
-            (&mut was.bytes, &mut is.bytes),
-            (&mut was.iterations, &mut is.iterations),
-        ] {
+        for (was, is) in
+            [(&mut was.threads, &mut is.threads), (&mut was.bytes, &mut is.bytes), (&mut was.iterations, &mut is.iterations)]
+        {
             if was == is {
                 (*was, *is) = (0, 0);
             }
@@ -129,7 +128,7 @@ pub fn screen(state: &State, view: &report::View, weight: Option<Weight>, size: 
     let size = size.usable();
     let columns = size.columns;
     let (head, body) = match state.panel() {
-        Panel::None => match state.current() {
+        Panel::None => match state.now().current() {
             Some((at, _)) => fix(state, at, view, weight, columns),
             None => end(state, columns),
         },
@@ -152,7 +151,9 @@ pub fn screen(state: &State, view: &report::View, weight: Option<Weight>, size: 
     lines.extend(body.iter().skip(scroll).take(room).cloned());
     if more {
         let (above, below) = (scroll, body.len().saturating_sub(scroll + room));
-        lines.extend(styled(&format!("… {above} lines above, {below} below (arrows, space)"), style::DIM, columns).into_iter().take(1));
+        lines.extend(
+            styled(&format!("… {above} lines above, {below} below (arrows, space)"), style::DIM, columns).into_iter().take(1),
+        );
     }
     lines.extend(foot);
     // A terminal so small that not even this fits: what can be decided on goes first.
@@ -173,7 +174,9 @@ pub fn question(question: &Question, view: &report::View, size: Size) -> Vec<Str
         Question::Reason => {
             ("Why does the test have to stay as it is?".to_owned(), "It goes into the comment. Left empty, nothing happens.")
         }
-        Question::Search => ("Look for".to_owned(), "A part of a path, a rule, a test, a message or the code. Empty: what was last sought."),
+        Question::Search => {
+            ("Look for".to_owned(), "A part of a path, a rule, a test, a message or the code. Empty: what was last sought.")
+        }
         Question::Number => ("Number of the fix".to_owned(), "The first one between the brackets at the top."),
     };
     let mut lines = styled(&title, style::STRONG, columns);
@@ -184,20 +187,20 @@ pub fn question(question: &Question, view: &report::View, size: Size) -> Vec<Str
 type Parts = (Vec<String>, Vec<String>);
 
 fn fix(state: &State, at: usize, view: &report::View, weight: Option<Weight>, columns: usize) -> Parts {
-    let item = &state.plan().items[at];
+    let item = &state.now().plan().items[at];
     let lead = item.lead();
-    let (number, count) = state.count();
+    let (number, count) = state.now().count();
     let level = match item.fix.applicability {
         Applicability::Safe => "safe",
         Applicability::Unsafe | Applicability::Display => "unsafe",
     };
     let mut head = vec![
         (format!("[{number}/{count}]"), style::STRONG),
-        (format!("{}:{}", view.shown(item.place().0), state.row(at)), style::PLACE),
+        (format!("{}:{}", view.shown(item.place().0), state.now().row(at)), style::PLACE),
         (shown::escaped(lead.code.as_str()).into_owned(), style::CODE),
         (level.to_owned(), if level == "safe" { style::FIXABLE } else { style::STRONG }),
     ];
-    match state.decision(at) {
+    match state.now().decision(at) {
         Decision::Open => {}
         Decision::Rejected => head.push(("rejected".to_owned(), style::REMOVED)),
         Decision::Taken(How::Accepted, _) => head.push(("taken".to_owned(), style::ADDED)),
@@ -235,7 +238,7 @@ fn fix(state: &State, at: usize, view: &report::View, weight: Option<Weight>, co
         note("with it", &format!("{} more", amount::number(others.len() - 3)));
     }
 
-    let (fix, texts) = state.in_context(at);
+    let (fix, texts) = state.now().in_context(at);
     let sources = Sources::of(texts.values().map(|t| &**t));
     let mut picture = Vec::new();
     let layout = Columns::within(columns, &fix, &sources);
@@ -246,10 +249,10 @@ fn fix(state: &State, at: usize, view: &report::View, weight: Option<Weight>, co
 }
 
 fn end(state: &State, columns: usize) -> Parts {
-    let (tally, rejected, open) = state.progress();
+    let (tally, rejected, open) = state.now().progress();
     let title = if open == 0 { "That was the last fix." } else { "That was the last open fix." };
     let mut body = styled(&progress(&tally, rejected, open), Style::new(), columns);
-    let torn = state.torn();
+    let torn = state.now().torn();
     if torn > 0 {
         let text = format!("Warning: of {} that you split, some parts are taken and others not.", amount::counted_fixes(torn));
         body.extend(styled(&text, style::ERROR, columns));
@@ -344,7 +347,7 @@ fn foot(state: &State, columns: usize) -> Vec<String> {
             return lines;
         }
     }
-    let (tally, rejected, open) = state.progress();
+    let (tally, rejected, open) = state.now().progress();
     lines.extend(styled(&progress(&tally, rejected, open), style::DIM, columns));
     let long = columns >= 80;
     let keys = KEYS.iter().filter(|(_, word, _)| !long || !word.is_empty()).map(|(key, word, _)| {
@@ -403,7 +406,10 @@ fn words(words: &[(String, Style)], columns: usize) -> Vec<String> {
 
 /// A text of one colour, wrapped. It must be safe to print.
 fn styled(text: &str, style: Style, columns: usize) -> Vec<String> {
-    wrapped(text, columns).into_iter().map(|line| if line.is_empty() { line } else { format!("{style}{line}{style:#}") }).collect()
+    wrapped(text, columns)
+        .into_iter()
+        .map(|line| if line.is_empty() { line } else { format!("{style}{line}{style:#}") })
+        .collect()
 }
 
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
