@@ -221,9 +221,10 @@ fn one_comment(source: &SourceFile, file: &Arc<PathBuf>, line: usize, findings: 
     let both = if short { [behind, above] } else { [above, behind] };
     both.into_iter().find(|edit| {
         // A backslash joins lines, and nothing may come between them.
-        let joined = match edit.content.starts_with("  #") {
-            true => code.ends_with('\\'),
-            false => line > 0 && source.line(line - 1).trim_end().ends_with('\\'),
+        let joined = if edit.span.start == end {
+            code.ends_with('\\')
+        } else {
+            line > 0 && source.line(line - 1).trim_end().ends_with('\\')
         };
         let after = apply(source.text(), [edit]);
         // In a string, or behind another comment, it is not a comment of its own.

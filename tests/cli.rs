@@ -30,7 +30,7 @@ fn without_arguments_there_is_help_and_exit_code_2() {
     assert!(err(&none).contains("Usage: testdiet"), "{}", err(&none));
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
-    for said in ["check", "fix", "rule", "undo", "--check", "--color", "Exit codes"] {
+    for said in ["check", "fix", "review", "rule", "undo", "--check", "--color", "Exit codes"] {
         assert!(out(&help).contains(said), "{said}");
     }
     assert_eq!(out(&run(&["--version"])), concat!("testdiet ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -41,7 +41,7 @@ fn wrong_flags_exit_with_2_and_name_the_near_one() {
     for args in [
         &["check", "--selct", "a"][..],
         &["fix", "--verify"],
-        &["review"],
+        &["review", "--verify"],
         &["--nonsense"],
         &["check", "--output-format", "xml"],
         &["check", "-q", "-v"],

@@ -288,7 +288,7 @@ fn a_killed_review_loses_nothing() {
     pty.kill();
     assert_eq!(text(&sandbox, "tests/test_a.py"), A, "nothing is written before somebody says so");
 
-    let mut pty = review(&sandbox);
+    let pty = review(&sandbox);
     let screen = pty.wait("The last review did not end.");
     assert!(screen.contains("2 fixes taken in 2 files, 1 rejected"), "{screen}");
     // Killed again before an answer: still there.

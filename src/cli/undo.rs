@@ -1,4 +1,4 @@
-//! `testdiet undo`: take back what the last `fix` wrote.
+//! `testdiet undo`: take back what the last `fix` or `review` wrote.
 
 use clap::Args;
 

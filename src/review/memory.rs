@@ -55,7 +55,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Line {
     version: u32,
-    files: Vec<Text>,
+    files: Vec<Wanted>,
     /// Files that were changed together.
     together: Vec<Vec<Name>>,
     /// Whether something is rejected from here on.
@@ -67,7 +67,7 @@ struct Line {
 
 /// A file as it shall be.
 #[derive(Debug, Serialize, Deserialize)]
-struct Text {
+struct Wanted {
     path: Name,
     /// Of the bytes that are to be replaced.
     hash: String,
@@ -139,7 +139,7 @@ impl Memory {
     pub fn unfinished(&mut self, mine: impl Fn(&Path) -> bool) -> Result<(Kept, Vec<PathBuf>), MemoryError> {
         let mut text = Vec::new();
         self.file.read_to_end(&mut text).map_err(|error| MemoryError::Io { path: self.path.clone(), error })?;
-        let mut files: BTreeMap<PathBuf, Text> = BTreeMap::new();
+        let mut files: BTreeMap<PathBuf, Wanted> = BTreeMap::new();
         let mut kept = Kept::default();
         let place = |name: &Name| name.path().map(|p| self.root.join(p)).filter(|p| mine(p));
         // A line that was not written to its end is the decision that was lost with the key.
@@ -210,11 +210,11 @@ impl Memory {
             let same = |(a, b): &(Arc<SourceFile>, Arc<SourceFile>)| a.text() == disk.text() && b.text() == text.text();
             if !old.texts.get(path).is_some_and(same) {
                 let hash = hash(disk).unwrap_or_default();
-                line.files.push(Text { path: Name::new(path, &self.root), hash, text: Some(text.text().to_owned()) });
+                line.files.push(Wanted { path: Name::new(path, &self.root), hash, text: Some(text.text().to_owned()) });
             }
         }
         for path in old.texts.keys().filter(|path| !now.texts.contains_key(*path)) {
-            line.files.push(Text { path: Name::new(path, &self.root), hash: String::new(), text: None });
+            line.files.push(Wanted { path: Name::new(path, &self.root), hash: String::new(), text: None });
         }
         let names = |set: &BTreeSet<PathBuf>| set.iter().map(|p| Name::new(p, &self.root)).collect();
         line.together = now.together.difference(&old.together).map(names).collect();

@@ -89,20 +89,18 @@ impl Plan {
                 continue;
             }
             sources.entry(finding.source.path.clone()).or_insert_with(|| Arc::clone(&finding.source));
-            match known.get(&(fix.group.clone(), fix.edits.clone())) {
-                Some(&i) => {
-                    // The most careful of them speaks for all.
-                    if fix.applicability < items[i].fix.applicability {
-                        items[i].fix = fix.clone();
-                    }
-                    items[i].findings.push(finding);
-                    items[i].fingerprints.push(fingerprint);
+            let key = (fix.group.clone(), fix.edits.clone());
+            if let Some(&i) = known.get(&key) {
+                // The most careful of them speaks for all.
+                if fix.applicability < items[i].fix.applicability {
+                    items[i].fix = fix.clone();
                 }
-                None => {
-                    known.insert((fix.group.clone(), fix.edits.clone()), items.len());
-                    let fix = fix.clone();
-                    items.push(Item { findings: vec![finding], fix, part: None, fingerprints: vec![fingerprint] });
-                }
+                items[i].findings.push(finding);
+                items[i].fingerprints.push(fingerprint);
+            } else {
+                known.insert(key, items.len());
+                let fix = fix.clone();
+                items.push(Item { findings: vec![finding], fix, part: None, fingerprints: vec![fingerprint] });
             }
         }
         sources.extend(checked.sources.into_iter().map(|(path, source)| ((*path).clone(), source)));

@@ -631,23 +631,17 @@ impl State {
         });
         let edits: Vec<Edit> = edits.collect();
         let before = self.now.clone();
-        match self.accept(self.now.at, How::Edited, edits) {
-            Ok(()) => {
-                self.editing = None;
-                self.remember(before);
-                self.say("Taken as you wrote it.");
-                // A new look: what follows in the file is where it is now, and fits the numbers there are now.
-                self.now.at = self.next_open().unwrap_or(self.now.plan.items.len());
-                Some(Effect::Replan)
-            }
-            Err(_) => {
-                let last = self.editing.as_mut()?.done.pop();
-                self.ask_replacement(
-                    last,
-                    Some("With that, the file would not be Python any more. Change it, or leave it empty."),
-                )
-            }
+        if self.accept(self.now.at, How::Edited, edits).is_err() {
+            let typed = self.editing.as_mut()?.done.pop();
+            return self
+                .ask_replacement(typed, Some("With that, the file would not be Python any more. Change it, or leave it empty."));
         }
+        self.editing = None;
+        self.remember(before);
+        self.say("Taken as you wrote it.");
+        // A new look: what follows in the file is where it is now, and fits the numbers there are now.
+        self.now.at = self.next_open().unwrap_or(self.now.plan.items.len());
+        Some(Effect::Replan)
     }
 
     fn open_editor(&mut self) -> Option<Effect> {

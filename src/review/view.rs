@@ -286,7 +286,9 @@ fn help(columns: usize) -> Parts {
 }
 
 fn rule(code: &Code, columns: usize) -> Parts {
-    let text = code.rule().map_or_else(|| "A rule of the project's own: its query says what it finds.".to_owned(), |r| r.doc());
+    let text = code
+        .rule()
+        .map_or_else(|| "A rule of the project's own: its query says what it finds.".to_owned(), crate::rules::Rule::doc);
     let (mut body, mut paragraph, mut code_block) = (Vec::new(), String::new(), false);
     // One more line, so that the last paragraph ends.
     for line in text.lines().chain([""]) {
@@ -351,23 +353,15 @@ fn foot(state: &State, columns: usize) -> Vec<String> {
     lines.extend(styled(&progress(&tally, rejected, open), style::DIM, columns));
     let long = columns >= 80;
     let keys = KEYS.iter().filter(|(_, word, _)| !long || !word.is_empty()).map(|(key, word, _)| {
-        let key = if long { key.replace(' ', "/") } else { (*key).to_owned() };
-        (key, if long { *word } else { "" })
-    });
-    let mut line = (String::new(), 0);
-    for (key, word) in keys {
-        let width = shown::width(&key) + if word.is_empty() { 0 } else { 1 + word.len() };
-        if line.1 > 0 && line.1 + 1 + width > columns {
-            lines.push(std::mem::take(&mut line.0));
-            line.1 = 0;
+        let (strong, dim) = (style::STRONG, style::DIM);
+        if long {
+            let key = key.replace(' ', "/");
+            (key.len() + 1 + word.len(), format!("{strong}{key}{strong:#} {dim}{word}{dim:#}"))
+        } else {
+            (key.len(), format!("{strong}{key}{strong:#}"))
         }
-        let space = if line.1 > 0 { if long { "  " } else { " " } } else { "" };
-        let space = if line.1 + space.len() + width > columns { " " } else { space };
-        let word = if word.is_empty() { String::new() } else { format!(" {}{word}{:#}", style::DIM, style::DIM) };
-        line.0 += &format!("{space}{}{key}{:#}{word}", style::STRONG, style::STRONG);
-        line.1 += space.len() + width;
-    }
-    lines.push(line.0);
+    });
+    lines.extend(flowing(keys, if long { 2 } else { 1 }, columns));
     lines
 }
 
@@ -382,25 +376,31 @@ fn progress(tally: &Tally, rejected: usize, open: usize) -> String {
     parts.join(", ")
 }
 
-/// Words of different colours, one after the other, on as many lines as it takes.
+/// Words of different colours, one after the other. They must be safe to print.
 fn words(words: &[(String, Style)], columns: usize) -> Vec<String> {
-    let (mut lines, mut width): (Vec<String>, usize) = (vec![String::new()], 0);
-    for (word, style) in words {
-        // A word of its own line may still be too long for one.
-        for piece in wrapped(word, columns) {
-            let long = shown::width(&piece);
-            let space = usize::from(width > 0);
-            if width > 0 && width + 1 + long > columns {
-                lines.push(String::new());
-                width = 0;
-            } else if space > 0 {
-                width += 1;
-                lines.last_mut().into_iter().for_each(|line| line.push(' '));
-            }
-            lines.last_mut().into_iter().for_each(|line| line.push_str(&format!("{style}{piece}{style:#}")));
-            width += long;
+    // A word that is too long for a line of its own is cut.
+    let pieces = words.iter().flat_map(|(word, style)| {
+        wrapped(word, columns).into_iter().map(move |piece| (shown::width(&piece), format!("{style}{piece}{style:#}")))
+    });
+    flowing(pieces, 1, columns)
+}
+
+/// Pieces of so many columns each, with a gap between them, on as many lines as that takes.
+fn flowing(pieces: impl IntoIterator<Item = (usize, String)>, gap: usize, columns: usize) -> Vec<String> {
+    let (mut lines, mut line, mut width) = (Vec::new(), String::new(), 0);
+    for (columns_of_piece, piece) in pieces {
+        if width > 0 && width + gap + columns_of_piece > columns {
+            lines.push(std::mem::take(&mut line));
+            width = 0;
         }
+        if width > 0 {
+            line.extend(std::iter::repeat_n(' ', gap));
+            width += gap;
+        }
+        line.push_str(&piece);
+        width += columns_of_piece;
     }
+    lines.push(line);
     lines
 }
 

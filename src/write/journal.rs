@@ -100,6 +100,7 @@ impl Name {
     }
 
     /// The path as it was written down.
+    #[cfg_attr(unix, allow(clippy::unnecessary_wraps, reason = "elsewhere bytes may be no path"))]
     pub(crate) fn path(&self) -> Option<PathBuf> {
         match self {
             Self::Text(text) => Some(PathBuf::from(text)),
