@@ -15,6 +15,8 @@ pub mod moment;
 pub mod plan;
 pub mod state;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -121,6 +123,7 @@ pub fn run(review: &Review<'_>, terminal: &mut Terminal) -> Result<Ended, Review
     let remembered = if review.rejected { BTreeSet::new() } else { earlier };
     let plan = Plan::new(before.clone(), review.root, &remembered);
     let nothing = plan.items.is_empty() && !memory::is_unfinished(review.root);
+    let again = plan.items.iter().filter(|_| review.rejected).flat_map(plan::Item::fingerprints).copied().collect();
     let mut leader = Leader { review, remembered, weights: (Arc::new(Plan::default()), HashMap::new()), files: BTreeSet::new() };
     let mut state = State::new(plan);
     if nothing {
@@ -158,7 +161,7 @@ pub fn run(review: &Review<'_>, terminal: &mut Terminal) -> Result<Ended, Review
         Leaving::Save => {
             leader.save(&mut state)?;
             let after = engine::check(review.input)?;
-            memory.finish(&leader.rejected_now(&state, &after))?;
+            memory.finish(&again, &leader.rejected_now(&state, &after))?;
             Ok(leader.ended(&state, leaving, before, after))
         }
         Leaving::Discard => {
@@ -303,7 +306,7 @@ impl Leader<'_> {
         let places = state.now().rejected_places();
         let here = after.findings.iter().zip(&fingerprints);
         let now = here.filter(|(f, _)| places.contains(&((*f.file).clone(), f.code.clone(), f.span.start)));
-        now.map(|(_, fingerprint)| *fingerprint).chain(state.now().gone().iter().copied()).collect()
+        now.map(|(_, fingerprint)| *fingerprint).chain(state.now().gone()).collect()
     }
 
     fn ended(&self, state: &State, leaving: Leaving, before: Checked, after: Checked) -> Ended {

@@ -153,3 +153,80 @@ fn a_comment_in_a_helper_holds_for_all_tests_that_call_it() {
     sandbox.write("tests/helpers.py", "import time\n\n\ndef settle():\n    time.sleep(2)  # testdiet: ignore[long-sleep]\n");
     assert_eq!(places(&sandbox.check(&[]).findings), []);
 }
+
+/// A text with a comment for each of its findings, as `review` and `check` write them.
+fn commented(text: &str, reason: &str) -> String {
+    use testdiet::edit::apply;
+    let checked = Sandbox::of(FILE, text).check(&[]);
+    let (edits, without) = testdiet::suppression::comments(&checked.findings, reason);
+    assert!(without.is_empty(), "{without:?}");
+    let after = apply(text, &edits);
+    // Nothing but comments was added, and they do what they say.
+    let code = |text: &str| {
+        let lines = text.lines().filter(|l| !l.trim_start().starts_with("# testdiet"));
+        lines.map(|l| l.split("  # testdiet").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(code(&after), code(text));
+    assert_eq!(found(&after), [], "{after}");
+    after
+}
+
+#[test]
+fn a_comment_is_written_where_it_suppresses() {
+    let long = "x".repeat(60);
+    for (body, expected) in [
+        ("    time.sleep(2)\n", "    time.sleep(2)  # testdiet: ignore[long-sleep] it has to\n"),
+        // In the middle of a statement.
+        (
+            "    time.sleep(\n        2,\n    )\n",
+            "    time.sleep(  # testdiet: ignore[long-sleep] it has to\n        2,\n    )\n",
+        ),
+        (
+            "    x = [\n        1,\n        time.sleep(2),\n    ]\n",
+            "    x = [\n        1,\n        time.sleep(2),  # testdiet: ignore[long-sleep] it has to\n    ]\n",
+        ),
+        // Where the line has a comment, is joined to the next, or is long: above it.
+        ("    time.sleep(2)  # noqa\n", "    # testdiet: ignore[long-sleep] it has to\n    time.sleep(2)  # noqa\n"),
+        (
+            "    x = time.sleep(2) or \\\n        1\n",
+            "    # testdiet: ignore[long-sleep] it has to\n    x = time.sleep(2) or \\\n        1\n",
+        ),
+        (
+            &format!("    {long} = time.sleep(2)\n"),
+            &format!("    # testdiet: ignore[long-sleep] it has to\n    {long} = time.sleep(2)\n"),
+        ),
+        // Above would tear a joined line apart.
+        (
+            &format!("    {long} = \\\n        time.sleep(2)\n"),
+            &format!("    {long} = \\\n        time.sleep(2)  # testdiet: ignore[long-sleep] it has to\n"),
+        ),
+        // Several findings of a line share it; a comment that is there is given another name.
+        ("    time.sleep(2); time.sleep(3)\n", "    time.sleep(2); time.sleep(3)  # testdiet: ignore[long-sleep] it has to\n"),
+        (
+            "    time.sleep(2)  # testdiet: ignore[join-without-timeout] so\n",
+            "    time.sleep(2)  # testdiet: ignore[join-without-timeout, long-sleep] so\n",
+        ),
+        ("    if True: time.sleep(2)", "    if True: time.sleep(2)  # testdiet: ignore[long-sleep] it has to"),
+    ] {
+        // The comment that suppresses nothing is a finding itself, not one to be suppressed.
+        let text = test(body);
+        if body.contains("join-without-timeout") {
+            let checked = Sandbox::of(FILE, &text).check(&["long-sleep"]);
+            let (edits, _) = testdiet::suppression::comments(&checked.findings, "it has to");
+            assert_eq!(testdiet::edit::apply(&text, &edits), test(expected));
+        } else {
+            assert_eq!(commented(&text, "it has to"), test(expected));
+        }
+    }
+    assert!(commented(&test("    time.sleep(2)\n"), "").ends_with("# testdiet: ignore[long-sleep]\n"));
+    assert!(commented(&test("    time.sleep(2)\n"), "two\nlines").ends_with("] two lines\n"));
+}
+
+#[test]
+fn a_finding_in_a_string_has_no_place_for_a_comment() {
+    let text = test("    x = f'''\n{time.sleep(2)}\n'''\n");
+    let checked = Sandbox::of(FILE, &text).check(&[]);
+    assert_eq!(places(&checked.findings), [(7, "long-sleep")]);
+    let (edits, without) = testdiet::suppression::comments(&checked.findings, "");
+    assert_eq!((edits.len(), without.len()), (0, 1));
+}

@@ -24,6 +24,8 @@ pub struct Columns {
     pub gutter: usize,
     /// Most that a line of a file takes before it is cut; an ellipsis takes one more on either side.
     pub text: usize,
+    /// The same of a file's name, which loses its beginning.
+    pub name: usize,
 }
 
 impl Columns {
@@ -32,7 +34,7 @@ impl Columns {
     pub fn of(finding: &Finding, sources: &Sources<'_>) -> Self {
         let here = last_row(&finding.source, finding.span);
         let there = finding.fix.as_ref().map_or(0, |fix| last_row_of(fix, sources));
-        Self { gutter: here.max(there).to_string().len(), text: shown::LIMIT }
+        Self { gutter: here.max(there).to_string().len(), text: shown::LIMIT, name: usize::MAX }
     }
 
     /// For the picture of a fix alone, in a terminal so many columns wide.
@@ -40,7 +42,8 @@ impl Columns {
     pub fn within(width: usize, fix: &Fix, sources: &Sources<'_>) -> Self {
         let gutter = last_row_of(fix, sources).to_string().len();
         // A bar, a mark, the spaces around them and an ellipsis on either side; so narrow that it is unreadable is enough.
-        Self { gutter, text: width.saturating_sub(gutter + 7).clamp(8, shown::LIMIT) }
+        let text = width.saturating_sub(gutter + 7).max(8);
+        Self { gutter, text: text.min(shown::LIMIT), name: text }
     }
 }
 
@@ -110,7 +113,9 @@ pub fn diff(fix: &Fix, home: &Path, sources: &Sources<'_>, view: &View, columns:
             continue;
         };
         if path != home {
-            writeln!(out, "{blank}{}-->{:#} {}", style::PLACE, style::PLACE, view.shown(path))?;
+            let name = view.name(path);
+            let name = Line::new(&name).window(&(name.len()..name.len()), &[], columns.name).text();
+            writeln!(out, "{blank}{}-->{:#} {name}", style::PLACE, style::PLACE)?;
         }
         bar(&blank, "", out)?;
         for (i, part) in parts(source, edits).into_iter().enumerate() {

@@ -228,13 +228,15 @@ impl Memory {
         Ok(())
     }
 
-    /// The review is over and its files are written: adds to what is rejected, and forgets the rest.
+    /// The review is over and its files are written: what is rejected now adds to what was, but for what was decided on
+    /// `again`; the rest is forgotten.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(&mut self, rejected_now: &BTreeSet<Fingerprint>) -> Result<(), MemoryError> {
-        let all: BTreeSet<Fingerprint> = rejected(&self.root)?.union(rejected_now).copied().collect();
-        if !rejected_now.is_empty() {
+    pub fn finish(&mut self, again: &BTreeSet<Fingerprint>, now: &BTreeSet<Fingerprint>) -> Result<(), MemoryError> {
+        let before = rejected(&self.root)?;
+        let all: BTreeSet<Fingerprint> = before.difference(again).chain(now).copied().collect();
+        if all != before {
             let path = rejections(&self.root);
             let write = || {
                 let mut file = tempfile::NamedTempFile::new_in(self.root.join(FOLDER))?;

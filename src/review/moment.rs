@@ -73,8 +73,10 @@ pub struct Moment {
     pub(super) earlier: Tally,
     /// Files that one fix of an earlier plan has changed together.
     pub(super) together: BTreeSet<BTreeSet<PathBuf>>,
-    /// Rejected in earlier plans, and no fix any more in this one.
-    pub(super) gone: BTreeSet<Fingerprint>,
+    /// Rejected in earlier plans, and no fix any more in this one: the findings of each fix.
+    pub(super) gone: BTreeSet<Vec<Fingerprint>>,
+    /// Fixes of earlier plans of which some parts were taken and others not.
+    pub(super) torn: usize,
     /// Files as an editor left them; `None` for those that are gone. Until the next plan, which is about them.
     pub(super) read: BTreeMap<PathBuf, Option<Arc<SourceFile>>>,
 }
@@ -128,9 +130,8 @@ impl Moment {
     }
 
     /// What was rejected in earlier plans and was no fix any more in later ones.
-    #[must_use]
-    pub const fn gone(&self) -> &BTreeSet<Fingerprint> {
-        &self.gone
+    pub fn gone(&self) -> impl Iterator<Item = Fingerprint> {
+        self.gone.iter().flatten().copied()
     }
 
     /// Fixes that are not decided on.
@@ -146,7 +147,7 @@ impl Moment {
     #[must_use]
     pub fn progress(&self) -> (Tally, usize, usize) {
         let mut tally = self.earlier.clone();
-        let (mut rejected, mut open) = (0, 0);
+        let (mut rejected, mut open) = (self.gone.len(), 0);
         for (item, decision) in self.decided() {
             match decision {
                 Decision::Open => open += 1,
@@ -157,7 +158,7 @@ impl Moment {
         (tally, rejected, open)
     }
 
-    /// Fixes that were split and of which some parts are taken and others not: lines to tell.
+    /// Fixes that were split and of which some parts are taken and others not.
     #[must_use]
     pub fn torn(&self) -> usize {
         let mut fixes: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
@@ -166,7 +167,7 @@ impl Moment {
             let (taken, left) = fixes.entry(group).or_default();
             if matches!(decision, Decision::Taken(..)) { *taken = true } else { *left = true }
         }
-        fixes.values().filter(|(taken, left)| *taken && *left).count()
+        self.torn + fixes.values().filter(|(taken, left)| *taken && *left).count()
     }
 
     /// A fix as it would be to the texts with all others that are taken, and those texts.
@@ -255,7 +256,7 @@ impl Moment {
     pub fn rejected(&self) -> BTreeSet<Fingerprint> {
         let decided = self.decided();
         let rejected = decided.filter(|(_, d)| **d == Decision::Rejected).flat_map(|(item, _)| item.fingerprints());
-        rejected.chain(&self.gone).copied().collect()
+        rejected.copied().chain(self.gone()).collect()
     }
 
     /// Edits taken from the plan.
@@ -328,15 +329,16 @@ impl Moment {
             ((*lead.file).clone(), lead.code.clone(), lead.span.start)
         };
         let places = self.rejected_places();
-        // Where an editor was, nothing is where it was; the text tells.
-        let by_text = if self.read.is_empty() { BTreeSet::new() } else { self.rejected() };
-        let is_rejected = |item: &Item| places.contains(&lead(item)) || item.fingerprints().iter().all(|f| by_text.contains(f));
+        // What was gone may be back; and where an editor was, nothing is where it was: the text tells.
+        let texts: BTreeSet<Fingerprint> = if self.read.is_empty() { self.gone().collect() } else { self.rejected() };
+        let is_rejected = |item: &Item| places.contains(&lead(item)) || item.fingerprints().iter().all(|f| texts.contains(f));
         let decision = |item| if is_rejected(item) { Decision::Rejected } else { Decision::Open };
         let decisions: Vec<Decision> = plan.items.iter().map(decision).collect();
-        // What was rejected and is no fix any more is still rejected: it may be one again.
         let seen: BTreeSet<_> = plan.items.iter().map(lead).collect();
+        let known: BTreeSet<Fingerprint> = plan.items.iter().flat_map(Item::fingerprints).copied().collect();
         let unseen = self.decided().filter(|(item, d)| **d == Decision::Rejected && !seen.contains(&self.place_of(item.lead())));
-        let gone = self.gone.iter().chain(unseen.flat_map(|(item, _)| item.fingerprints())).copied().collect();
+        let gone = self.gone.iter().cloned().chain(unseen.map(|(item, _)| item.fingerprints().to_vec()));
+        let gone = gone.filter(|fix| !fix.iter().all(|f| known.contains(f))).collect();
 
         let is_open = |at: &usize| decisions.get(*at) == Some(&Decision::Open);
         let first = |wanted: &dyn Fn(&Item) -> bool| (0..plan.items.len()).find(|at| is_open(at) && wanted(&plan.items[*at]));
@@ -347,7 +349,7 @@ impl Moment {
         });
         let at = here.or_else(|| first(&|_| true)).unwrap_or(plan.items.len());
         let settled = self.texts();
-        Self { plan: Arc::new(plan), decisions, at, settled, earlier, together, gone, read: BTreeMap::new() }
+        Self { plan: Arc::new(plan), decisions, at, settled, earlier, together, gone, torn: self.torn(), read: BTreeMap::new() }
     }
 }
 

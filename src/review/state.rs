@@ -5,18 +5,21 @@
 //! look at the project: after an edit of a person's own, after a suppression, and when all of a plan is decided. Every decision
 //! keeps what was before it, so that all of them can be taken back.
 
+mod asking;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use asking::Editing;
+
 use super::moment::{Decision, How, Moment, Refusal, Tally};
-use super::plan::{Hunk, Item, Plan};
+use super::plan::{Item, Plan};
 use crate::edit::Edit;
 use crate::fingerprint::Fingerprint;
 use crate::report::amount;
 use crate::rules::Code;
 use crate::source::SourceFile;
-use crate::suppression;
 
 /// A key, as far as a review tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,13 +147,6 @@ pub struct Kept {
     pub rejected: BTreeSet<Fingerprint>,
     /// What was taken.
     pub tally: Tally,
-}
-
-/// The replacement that is being edited.
-#[derive(Debug, Clone)]
-struct Editing {
-    hunks: Vec<Hunk>,
-    done: Vec<String>,
 }
 
 /// A review.
@@ -316,29 +312,6 @@ impl State {
         }
     }
 
-    /// Takes the answer to a question; `None` when it was not given.
-    pub fn answer(&mut self, question: &Question, text: Option<&str>) -> Option<Effect> {
-        if *question == Question::Search {
-            self.search(text.unwrap_or_default().trim());
-            return None;
-        }
-        let Some(text) = text.filter(|t| !t.trim().is_empty()) else {
-            self.editing = None;
-            self.say("Nothing was changed.");
-            return None;
-        };
-        match question {
-            Question::Replacement { .. } => self.replace(text),
-            Question::Reason => self.suppress(text.trim()),
-            Question::Search => None,
-            Question::Number => {
-                let before = self.now.earlier.total();
-                let number = text.trim().parse::<usize>().ok().and_then(|n| n.checked_sub(before + 1));
-                self.go(number.filter(|at| *at < self.now.plan.items.len()), "There is no open fix of that number.")
-            }
-        }
-    }
-
     /// Takes the fixes that a new look at the project has found.
     pub fn replanned(&mut self, plan: Plan) {
         self.now = self.now.replanned(plan);
@@ -403,7 +376,8 @@ impl State {
                         *decision = Decision::Rejected;
                     }
                 }
-                self.now.gone = kept.rejected;
+                let here = self.now.rejected();
+                self.now.gone = kept.rejected.difference(&here).map(|f| vec![*f]).collect();
                 self.now.at = self.now.plan.items.len();
                 self.say("Taken up where it was left.");
                 Some(Effect::Replan)
@@ -458,29 +432,6 @@ impl State {
         let Some((at, here)) = self.now.current() else { return Vec::new() };
         let after = self.now.open().filter(|&i| i > at && like(&self.now.plan.items[i], here));
         std::iter::once(at).chain(after).collect()
-    }
-
-    fn search(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.sought = text.to_lowercase();
-        }
-        if self.sought.is_empty() {
-            return;
-        }
-        let count = self.now.plan.items.len();
-        let holds = |&at: &usize| {
-            let item = &self.now.plan.items[at];
-            let edits = item.fix.edits.iter().map(|e| e.content.as_str());
-            let findings = item.findings.iter().flat_map(|f| {
-                let test = f.test.as_deref().unwrap_or_default();
-                [f.code.as_str(), f.message.as_str(), test, f.source.slice(f.span)]
-            });
-            let text = edits.chain(findings).chain([item.fix.message.as_str()]).any(|t| t.to_lowercase().contains(&self.sought));
-            text || item.files().any(|f| f.to_string_lossy().to_lowercase().contains(&self.sought))
-        };
-        let found = (1..=count).map(|step| (self.now.at + step) % count.max(1)).find(holds);
-        let otherwise = format!("No fix mentions `{}`.", self.sought);
-        self.go(found, &otherwise);
     }
 
     // ---- decisions -------------------------------------------------------------------------------------------------
@@ -591,59 +542,6 @@ impl State {
         None
     }
 
-    fn edit(&mut self) -> Option<Effect> {
-        let (at, item) = self.now.current()?;
-        let hunks = self.now.plan.hunks(item);
-        // Whole lines are edited: none of them may be another fix's as well.
-        let shared = hunks.iter().any(|h| self.now.taken_edits(&h.file, Some(at)).any(|o| o.conflicts_with(&whole(h, ""))));
-        if shared {
-            self.say("A fix taken before is on the same line, so this one was planned again; e edits it now.");
-            self.remember(self.now.clone());
-            return Some(Effect::Replan);
-        }
-        self.editing = Some(Editing { hunks, done: Vec::new() });
-        self.ask_replacement(None, None)
-    }
-
-    /// Asks for the next place of a fix that is being edited.
-    fn ask_replacement(&mut self, typed: Option<String>, error: Option<&'static str>) -> Option<Effect> {
-        let editing = self.editing.as_ref()?;
-        let hunk = editing.hunks.get(editing.done.len())?;
-        Some(Effect::Ask(Question::Replacement {
-            file: (*hunk.file).clone(),
-            row: self.now.row_of(&hunk.file, hunk.span.start),
-            place: (editing.done.len() + 1, editing.hunks.len()),
-            lines: typed.unwrap_or_else(|| hunk.after.replace("\r\n", "\n").replace('\r', "\n")),
-            error,
-        }))
-    }
-
-    fn replace(&mut self, text: &str) -> Option<Effect> {
-        let editing = self.editing.as_mut()?;
-        editing.done.push(text.to_owned());
-        if editing.done.len() < editing.hunks.len() {
-            return self.ask_replacement(None, None);
-        }
-        let editing = self.editing.clone()?;
-        let edits = editing.hunks.iter().zip(&editing.done).map(|(hunk, text)| {
-            let newline = self.now.plan.source(&hunk.file).map_or("\n", |s| s.newline().as_str());
-            whole(hunk, &text.replace('\n', newline))
-        });
-        let edits: Vec<Edit> = edits.collect();
-        let before = self.now.clone();
-        if self.accept(self.now.at, How::Edited, edits).is_err() {
-            let typed = self.editing.as_mut()?.done.pop();
-            return self
-                .ask_replacement(typed, Some("With that, the file would not be Python any more. Change it, or leave it empty."));
-        }
-        self.editing = None;
-        self.remember(before);
-        self.say("Taken as you wrote it.");
-        // A new look: what follows in the file is where it is now, and fits the numbers there are now.
-        self.now.at = self.next_open().unwrap_or(self.now.plan.items.len());
-        Some(Effect::Replan)
-    }
-
     fn open_editor(&mut self) -> Option<Effect> {
         let at = self.now.at;
         let before = self.now.clone();
@@ -669,37 +567,4 @@ impl State {
         let row = texts.get(edit.file.as_path()).map_or(1, |s| s.location(edit.span.start).row);
         Some(Effect::Open((*edit.file).clone(), row))
     }
-
-    fn suppress(&mut self, reason: &str) -> Option<Effect> {
-        let at = self.now.at;
-        let item = self.now.current()?.1.clone();
-        let (edits, without) = suppression::comments(&item.findings, reason);
-        if !without.is_empty() {
-            self.say("There is no place for a comment there; `# testdiet: ignore-file[RULE]` is for the whole file.");
-            return None;
-        }
-        let before = self.now.clone();
-        match self.accept(at, How::Suppressed, edits) {
-            Ok(()) => {
-                self.remember(before);
-                self.say("Suppressed.");
-                self.now.at = self.next_open().unwrap_or(self.now.plan.items.len());
-                Some(Effect::Replan)
-            }
-            Err(Refusal::Overlaps) => {
-                self.say("A fix taken before is on the same line, so this one was planned again; S suppresses it now.");
-                self.remember(before);
-                Some(Effect::Replan)
-            }
-            Err(Refusal::Breaks) => {
-                self.say("With a comment there, the file would not be Python any more.");
-                None
-            }
-        }
-    }
-}
-
-/// The edit that puts a text in place of a hunk.
-fn whole(hunk: &Hunk, text: &str) -> Edit {
-    Edit::replace(&hunk.file, hunk.span, text)
 }
