@@ -230,6 +230,12 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
 /// Lines at the head of a file in which `@generated` marks it as a program's work.
 const MARK_LINES: usize = 20;
 
+/// Whether a file says that a program writes it: it is never changed.
+#[must_use]
+pub fn generated(source: &SourceFile) -> bool {
+    source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"))
+}
+
 struct Run<'i> {
     input: &'i Input,
     project: Project,
@@ -589,8 +595,7 @@ impl<'i> Run<'i> {
             return Some("it would change product code");
         }
         let source = self.source(path)?;
-        let marked = source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"));
-        marked.then_some("the file is marked @generated: change what generates it")
+        generated(&source).then_some("the file is marked @generated: change what generates it")
     }
 
     fn settings_of(&self, path: &Path) -> Option<&Settings> {

@@ -13,10 +13,12 @@
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
-//! * [`fingerprint`] recognises a finding of an earlier run.
+//! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
 //! * [`review`] asks a person about each fix.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
+pub mod baseline;
+pub mod changed;
 pub mod cli;
 pub mod config;
 pub mod discover;

@@ -1,17 +1,17 @@
 //! Suppression comments: `# testdiet: ignore[long-sleep] reason` on the line of a finding or on its own line above it, and
-//! `# testdiet: ignore-file[…]` anywhere in the file. Without brackets, every rule is meant.
+//! `# testdiet: ignore-file[…]` anywhere in the file. Without brackets, every rule is meant. [`insert`] writes them.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::discover::Role;
-use crate::edit::{Applicability, Edit, Fix, apply};
+use crate::edit::{Applicability, Edit, Fix};
 use crate::finding::{Cost, Finding, Severity};
-use crate::python::lower;
 use crate::python::project::Module;
 use crate::rules::{ALL, Code};
 use crate::source::{SourceFile, Span};
+
+pub mod insert;
 
 /// One rule named in one comment; `None` for a comment that names none.
 #[derive(Debug)]
@@ -49,14 +49,18 @@ impl Suppressions {
     /// Reads the comments of a module.
     #[must_use]
     pub fn of(module: &Module) -> Self {
-        let source = Arc::clone(&module.source);
-        let comments = module.ast.comments.iter().filter_map(|&span| comment(&source, span)).collect();
-        Self { file: Arc::clone(&module.file), source, comments, broken: module.broken() }
+        Self::new(&module.source, &module.file, &module.ast.comments, module.broken())
+    }
+
+    /// Reads the comments of a text.
+    fn new(source: &Arc<SourceFile>, file: &Arc<PathBuf>, comments: &[Span], broken: bool) -> Self {
+        let comments = comments.iter().filter_map(|&span| comment(source, span)).collect();
+        Self { file: Arc::clone(file), source: Arc::clone(source), comments, broken }
     }
 
     /// Whether a finding is suppressed; the comment that does it is then used.
     pub fn suppresses(&mut self, finding: &Finding) -> bool {
-        let entries = self.entries(finding);
+        let entries = self.entries(finding.span, &finding.code);
         for &(comment, entry) in &entries {
             self.comments[comment].entries[entry].used = true;
         }
@@ -66,35 +70,33 @@ impl Suppressions {
     /// Whether a finding would be suppressed.
     #[must_use]
     pub fn would_suppress(&self, finding: &Finding) -> bool {
-        !self.entries(finding).is_empty()
+        !self.entries(finding.span, &finding.code).is_empty()
     }
 
-    /// The entries that suppress a finding, by the index of their comment and their own.
-    fn entries(&self, finding: &Finding) -> Vec<(usize, usize)> {
+    /// The entries that suppress a rule's finding in a place, by the index of their comment and their own.
+    fn entries(&self, span: Span, code: &Code) -> Vec<(usize, usize)> {
+        let names = |e: &Entry| e.code.as_deref().is_none_or(|c| c == code.as_str());
+        let mut out = Vec::new();
+        for i in self.reaching(span) {
+            let entries = self.comments[i].entries.iter().enumerate();
+            out.extend(entries.filter(|(_, e)| names(e)).map(|(j, _)| (i, j)));
+        }
+        out
+    }
+
+    /// The comments that are about a place, whatever rules they name, by their index.
+    fn reaching(&self, span: Span) -> Vec<usize> {
         if self.comments.is_empty() {
             return Vec::new();
         }
-        let first = self.source.line_of(finding.span.start);
-        let last = self.source.line_of(finding.span.end.max(finding.span.start + 1) - 1);
+        let (first, last) = lines(&self.source, span);
         // Comments on lines of their own directly above, however many.
         let mut top = first;
         while top > 0 && self.source.line(top - 1).trim_start().starts_with('#') {
             top -= 1;
         }
-        let mut out = Vec::new();
-        for (i, comment) in self.comments.iter().enumerate() {
-            let here = comment.whole_file
-                || (first..=last).contains(&comment.line)
-                || comment.alone && (top..first).contains(&comment.line);
-            if !here {
-                continue;
-            }
-            let entries = comment.entries.iter().enumerate();
-            out.extend(
-                entries.filter(|(_, e)| e.code.as_deref().is_none_or(|c| c == finding.code.as_str())).map(|(j, _)| (i, j)),
-            );
-        }
-        out
+        let here = |c: &Comment| c.whole_file || (first..=last).contains(&c.line) || c.alone && (top..first).contains(&c.line);
+        (0..self.comments.len()).filter(|&i| here(&self.comments[i])).collect()
     }
 
     /// What suppressed nothing, as findings of `code`; only rules that were looked for can be judged so.
@@ -173,70 +175,9 @@ impl Suppressions {
     }
 }
 
-/// Columns of a line that a comment may still be added to: what formatters make of a line by default.
-const LINE: usize = 88;
-
-/// Comments that suppress findings: the edits that write them, free of conflicts, and the findings that have no place for one.
-///
-/// Findings that begin on one line of a file share a comment. It goes to the end of that line, also in the middle of a
-/// statement, or on a line of its own above it; one that is there already is given more names.
-#[must_use]
-pub fn comments<'f>(findings: impl IntoIterator<Item = &'f Finding>, reason: &str) -> (Vec<Edit>, Vec<&'f Finding>) {
-    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut lines: BTreeMap<(&Arc<PathBuf>, usize), Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
-        lines.entry((&finding.file, finding.source.line_of(finding.span.start))).or_default().push(finding);
-    }
-    let (mut edits, mut without): (Vec<Edit>, Vec<&Finding>) = (Vec::new(), Vec::new());
-    for ((file, line), findings) in lines {
-        let edit = one_comment(&findings[0].source, file, line, &findings, reason.trim());
-        match edit.filter(|edit| !edits.iter().any(|other| other.conflicts_with(edit))) {
-            Some(edit) => edits.push(edit),
-            None => without.extend(findings),
-        }
-    }
-    (edits, without)
-}
-
-/// The comment for findings that begin on one line.
-fn one_comment(source: &SourceFile, file: &Arc<PathBuf>, line: usize, findings: &[&Finding], reason: &str) -> Option<Edit> {
-    let mut names: Vec<&str> = findings.iter().map(|f| f.code.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let there = written(source.text())?;
-    let here = there.iter().filter_map(|&span| comment(source, span)).find(|c| {
-        !c.whole_file && (c.line == line || c.alone && c.line + 1 == line) && c.entries.iter().all(|e| e.code.is_some())
-    });
-    if let Some(last) = here.and_then(|c| c.entries.last().map(|e| e.span.end)) {
-        return Some(Edit::insert(file, last, format!(", {}", names.join(", "))));
-    }
-    let space = if reason.is_empty() { "" } else { " " };
-    let text = format!("# testdiet: ignore[{}]{space}{reason}", names.join(", "));
-    let span = source.line_span(line);
-    let code = source.slice(span).trim_end();
-    let end = span.start + u32::try_from(code.len()).ok()?;
-    let behind = Edit::replace(file, Span::new(end, span.end), format!("  {text}"));
-    let above = Edit::insert(file, span.start, format!("{}{text}{}", source.indent_at(span.start), source.newline().as_str()));
-    let short = code.chars().count() + 2 + text.chars().count() <= LINE;
-    let both = if short { [behind, above] } else { [above, behind] };
-    both.into_iter().find(|edit| {
-        // A backslash joins lines, and nothing may come between them.
-        let joined = if edit.span.start == end {
-            code.ends_with('\\')
-        } else {
-            line > 0 && source.line(line - 1).trim_end().ends_with('\\')
-        };
-        let after = apply(source.text(), [edit]);
-        // In a string, or behind another comment, it is not a comment of its own.
-        let is_one = |spans: Vec<Span>| spans.len() == there.len() + 1 && spans.iter().any(|s| after[s.range()] == *text);
-        !joined && written(&after).is_some_and(is_one)
-    })
-}
-
-/// The comments of a text; `None` when it cannot be parsed.
-fn written(text: &str) -> Option<Vec<Span>> {
-    let tree = lower::parse(text).filter(|tree| !tree.root_node().has_error())?;
-    Some(lower::lower(&tree, text).comments)
+/// The first and the last line of a place, from 0.
+fn lines(source: &SourceFile, span: Span) -> (usize, usize) {
+    (source.line_of(span.start), source.line_of(span.end.max(span.start + 1) - 1))
 }
 
 fn comment(source: &SourceFile, span: Span) -> Option<Comment> {

@@ -56,17 +56,6 @@ fn wrong_flags_exit_with_2_and_name_the_near_one() {
 }
 
 #[test]
-fn formats_to_come_say_so_and_are_not_listed() {
-    for later in ["sarif", "github", "gitlab", "junit"] {
-        let output = run(&["check", "--output-format", later]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(err(&output).contains(&format!("does not write `{later}` yet")), "{}", err(&output));
-        assert!(!out(&run(&["check", "--help"])).contains(later));
-    }
-    assert!(out(&run(&["check", "--help"])).contains("json-lines"));
-}
-
-#[test]
 fn every_promised_flag_is_taken() {
     let check = "--select a --ignore b --extend-select c --per-file-ignores p:r --fixable a --unfixable b --exclude x \
         --extend-exclude y --force-exclude --respect-gitignore --no-respect-gitignore --isolated --output-format json -o o \

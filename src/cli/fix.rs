@@ -67,16 +67,12 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
         (_, _, true) => Mode::Print,
         _ => Mode::Write,
     };
+    let told = Told::new(opened.view(level), args.output.output_format.or(opened.format), args.output.statistics)?;
     let mut fixed = engine::fix(&opened.input, level)?;
     fixed.after.errors.extend(opened.errors.iter().cloned());
     if mode == Mode::Write {
-        project::save(&fixed.changes, &opened.root)?;
+        project::save(&fixed.changes, &opened.root, "fix")?;
     }
-    let told = Told {
-        view: opened.view(level),
-        format: args.output.output_format.or(opened.format),
-        statistics: args.output.statistics,
-    };
     let run = Run { mode, told, output: &args.output, opened: &opened };
     run.conclude(&fixed, console)
 }

@@ -14,6 +14,7 @@ use crate::report::{amount, style};
 use crate::source::SourceError;
 
 mod check;
+mod compare;
 mod console;
 mod fix;
 mod options;
@@ -102,6 +103,12 @@ pub(crate) enum Failure {
     /// A review could not go on.
     #[error(transparent)]
     Review(#[from] crate::review::ReviewError),
+    /// git cannot tell what changed.
+    #[error(transparent)]
+    Git(#[from] crate::changed::GitError),
+    /// A baseline cannot be used.
+    #[error("{0}: {1}")]
+    Baseline(String, String),
     /// No threads to work with.
     #[error("cannot start the threads to work with: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),

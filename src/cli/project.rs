@@ -91,7 +91,7 @@ impl Opened {
 
     /// How findings are looked at.
     pub(crate) fn view(&self, applies: Applicability) -> View {
-        View { cwd: self.cwd.clone(), applies }
+        View { cwd: self.cwd.clone(), root: self.root.clone(), applies }
     }
 
     /// The budgets of a suite, by its root.
@@ -179,10 +179,10 @@ fn read_stdin(cwd: &Path, name: Option<&Path>) -> Result<SourceFile, Failure> {
     SourceFile::from_bytes(cwd.join(name.unwrap_or(Path::new("-"))), bytes).map_err(Failure::Stdin)
 }
 
-/// Writes changed files, all of them or none.
-pub(crate) fn save(changes: &[Change], root: &Path) -> Result<(), Failure> {
+/// Writes changed files, all of them or none. `command` is what `undo` will call it.
+pub(crate) fn save(changes: &[Change], root: &Path, command: &str) -> Result<(), Failure> {
     if !changes.is_empty() {
-        write::write_all(changes, root, "fix")?;
+        write::write_all(changes, root, command)?;
     }
     Ok(())
 }

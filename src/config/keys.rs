@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::patterns::{self, Ignored, Patterns, Written};
 use super::selection::{self, Choice, Known, nearest};
 use super::{Budgets, ConfigError, CustomRule, Dimension, FixSettings, Overrides, Place, Profile, Settings};
+use crate::report::FORMATS;
 use crate::rules::Code;
 
 /// One key.
@@ -126,13 +127,13 @@ static KEYS: &[Key] = &[
     },
     Key {
         name: "output-format",
-        doc: "How findings are printed: `full`, `concise`, `grouped`, `json` or `json-lines` (`sarif`, `github`, `gitlab` and \
-              `junit` are not written yet). Unset, it is `full`, or a summary where a terminal would be flooded.",
+        doc: "How findings are printed: `full`, `concise`, `grouped`, `json`, `json-lines`, `sarif`, `github`, `gitlab` or \
+              `junit`. Unset, it is `full`, or a summary where a terminal would be flooded.",
         kind: Other(
             |layer, at| {
                 let name = at.string()?;
-                if !FORMATS.contains(&name) {
-                    return Err(at.one_of(name, FORMATS));
+                if !FORMATS.iter().any(|f| f.name == name) {
+                    return Err(at.one_of(name, FORMATS.iter().map(|f| f.name)));
                 }
                 layer.output_format = Some(name.to_owned());
                 Ok(())
@@ -259,9 +260,6 @@ static RULE_KEYS: [(&str, &str); 5] = [
     ("limit", "The amount above which it finds something; without it, it finds every match."),
 ];
 
-/// The names of the output formats that DESIGN promises; `report` says which of them can be written.
-const FORMATS: [&str; 9] = ["full", "concise", "grouped", "json", "json-lines", "sarif", "github", "gitlab", "junit"];
-
 /// Names of rules as written, and where.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -368,8 +366,9 @@ impl<'a> At<'a> {
         self.wrong(format!("must be {what}, but is {}", article(self.value.type_str())))
     }
 
-    fn one_of<const N: usize>(&self, name: &str, names: [&str; N]) -> Wrong {
-        let all = names.map(|n| format!("`{n}`")).join(", ");
+    fn one_of(&self, name: &str, names: impl IntoIterator<Item = &'static str>) -> Wrong {
+        let names: Vec<&str> = names.into_iter().collect();
+        let all = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
         match nearest(name, names.into_iter()) {
             Some(near) => self.wrong(format!("cannot be `{name}`; did you mean `{near}`?")),
             None => self.wrong(format!("cannot be `{name}`; it is one of {all}")),

@@ -13,7 +13,7 @@ use crate::source::{SourceFile, Span};
 
 /// A view from `/work` on safe fixes.
 pub fn view() -> View {
-    View { cwd: PathBuf::from("/work"), applies: Applicability::Safe }
+    View { cwd: PathBuf::from("/work"), root: PathBuf::from("/work"), applies: Applicability::Safe }
 }
 
 /// A finding without a fix under the first `what` of a file.

@@ -64,12 +64,14 @@ pub struct Hunk {
 }
 
 /// The fixes of one look, and the texts they are for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// In the order of files and lines.
     pub items: Vec<Item>,
     /// The files that the fixes are in and change, as they were looked at.
     pub sources: BTreeMap<PathBuf, Arc<SourceFile>>,
+    /// All findings, those without a fix too, in the order of files.
+    pub findings: Vec<Finding>,
     /// Fixes left out because they were rejected in an earlier review.
     pub remembered: usize,
 }
@@ -83,7 +85,7 @@ impl Plan {
         let mut sources: BTreeMap<PathBuf, Arc<SourceFile>> = BTreeMap::new();
         let mut items: Vec<Item> = Vec::new();
         let mut known: BTreeMap<(String, Vec<Edit>), usize> = BTreeMap::new();
-        for (finding, fingerprint) in checked.findings.into_iter().zip(fingerprints) {
+        for (finding, fingerprint) in checked.findings.iter().zip(fingerprints) {
             let Some(fix) = &finding.fix else { continue };
             if fix.applicability == Applicability::Display || fix.edits.is_empty() {
                 continue;
@@ -95,19 +97,19 @@ impl Plan {
                 if fix.applicability < items[i].fix.applicability {
                     items[i].fix = fix.clone();
                 }
-                items[i].findings.push(finding);
+                items[i].findings.push(finding.clone());
                 items[i].fingerprints.push(fingerprint);
             } else {
                 known.insert(key, items.len());
                 let fix = fix.clone();
-                items.push(Item { findings: vec![finding], fix, part: None, fingerprints: vec![fingerprint] });
+                items.push(Item { findings: vec![finding.clone()], fix, part: None, fingerprints: vec![fingerprint] });
             }
         }
         sources.extend(checked.sources.into_iter().map(|(path, source)| ((*path).clone(), source)));
         let all = items.len();
         items.retain(|item| !item.fingerprints.iter().all(|f| rejected.contains(f)));
         items.retain(|item| item.files().all(|file| sources.contains_key(file)));
-        Self { remembered: all - items.len(), items, sources }
+        Self { remembered: all - items.len(), items, sources, findings: checked.findings }
     }
 
     /// The text that a file was looked at with.
@@ -173,7 +175,7 @@ impl Plan {
         });
         let mut items = self.items.clone();
         items.splice(at..=at, parts);
-        Some((Self { items, sources: self.sources.clone(), remembered: self.remembered }, count))
+        Some((Self { items, ..self.clone() }, count))
     }
 }
 

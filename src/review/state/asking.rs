@@ -1,9 +1,15 @@
 //! What a person types in a review: lines in place of a fix's, a reason, a text to look for, a number.
 
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::{Effect, How, Question, Refusal, State};
 use crate::edit::Edit;
-use crate::review::plan::Hunk;
-use crate::suppression;
+use crate::finding::Finding;
+use crate::review::plan::{Hunk, Plan};
+use crate::source::Span;
+use crate::suppression::insert::{Reason, Unplaced, add};
 
 /// The replacement that is being edited.
 #[derive(Debug, Clone)]
@@ -123,11 +129,20 @@ impl State {
     fn suppress(&mut self, reason: &str) -> Option<Effect> {
         let at = self.now.at;
         let item = self.now.current()?.1.clone();
-        let (edits, without) = suppression::comments(&item.findings, reason);
-        if !without.is_empty() {
-            self.say("There is no place for a comment there; `# testdiet: ignore-file[RULE]` is for the whole file.");
-            return None;
-        }
+        let reason: Reason = match reason.parse() {
+            Ok(reason) => reason,
+            Err(error) => {
+                self.say(format!("Nothing was changed: {error}."));
+                return None;
+            }
+        };
+        let edits = match comments(&self.now.plan, &item.findings, &reason) {
+            Ok(edits) => edits,
+            Err(why) => {
+                self.say(format!("Nothing was changed: {why}."));
+                return None;
+            }
+        };
         let before = self.now.clone();
         match self.accept(at, How::Suppressed, edits) {
             Ok(()) => {
@@ -147,4 +162,36 @@ impl State {
             }
         }
     }
+}
+
+/// The edits that write comments for findings, which may be of several files; all or none.
+fn comments(plan: &Plan, wanted: &[Finding], reason: &Reason) -> Result<Vec<Edit>, Unplaced> {
+    let mut edits = Vec::new();
+    for findings in plan.findings.chunk_by(|a, b| a.file == b.file) {
+        let is_wanted = |f: &Finding| wanted.iter().any(|w| (&w.file, w.span, &w.code) == (&f.file, f.span, &f.code));
+        let chosen: Vec<bool> = findings.iter().map(is_wanted).collect();
+        if !chosen.contains(&true) {
+            continue;
+        }
+        let added = add(&findings.iter().collect::<Vec<_>>(), &chosen, reason);
+        if let Some((_, why)) = added.refused.into_iter().next() {
+            return Err(why);
+        }
+        edits.extend(differing(&findings[0].file, findings[0].source.text(), &added.text));
+    }
+    Ok(edits)
+}
+
+/// The edits that turn one text into another, line by line.
+fn differing(file: &Arc<PathBuf>, old: &str, new: &str) -> Vec<Edit> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
+    // Texts have at most 2³² bytes.
+    let length = |lines: &[&str]| u32::try_from(lines.iter().map(|l| l.len()).sum::<usize>()).unwrap_or(u32::MAX);
+    let ops = similar::capture_diff_slices(similar::Algorithm::Myers, &old, &new);
+    let changed = ops.into_iter().map(|op| op.as_tag_tuple()).filter(|(tag, ..)| *tag != similar::DiffTag::Equal);
+    let edit = |(_, from, to): (_, Range<usize>, Range<usize>)| {
+        let start = length(&old[..from.start]);
+        Edit::replace(file, Span::new(start, start + length(&old[from])), new[to].concat())
+    };
+    changed.map(edit).collect()
 }
