@@ -90,6 +90,8 @@ pub struct Ended {
     pub torn: usize,
     /// Files written, those written for an editor included.
     pub files: BTreeSet<PathBuf>,
+    /// How often files were written: as often `undo` takes that back.
+    pub writes: usize,
     /// Before the review.
     pub before: Checked,
     /// As it is now.
@@ -124,7 +126,8 @@ pub fn run(review: &Review<'_>, terminal: &mut Terminal) -> Result<Ended, Review
     let plan = Plan::new(before.clone(), review.root, &remembered);
     let nothing = plan.items.is_empty() && !memory::is_unfinished(review.root);
     let again = plan.items.iter().filter(|_| review.rejected).flat_map(plan::Item::fingerprints).copied().collect();
-    let mut leader = Leader { review, remembered, weights: (Arc::new(Plan::default()), HashMap::new()), files: BTreeSet::new() };
+    let mut leader =
+        Leader { review, remembered, weights: (Arc::new(Plan::default()), HashMap::new()), files: BTreeSet::new(), writes: 0 };
     let mut state = State::new(plan);
     if nothing {
         return Ok(leader.ended(&state, Leaving::Save, before.clone(), before));
@@ -183,6 +186,7 @@ struct Leader<'a> {
     /// What the fixes of a plan save, as far as they were shown.
     weights: (Arc<Plan>, HashMap<usize, Option<Weight>>),
     files: BTreeSet<PathBuf>,
+    writes: usize,
 }
 
 impl Leader<'_> {
@@ -295,6 +299,7 @@ impl Leader<'_> {
         if !changes.is_empty() {
             let written = write::write_all(&changes, self.review.root, "review")?;
             self.files.extend(written.files);
+            self.writes += 1;
         }
         state.written();
         Ok(())
@@ -312,7 +317,8 @@ impl Leader<'_> {
     fn ended(&self, state: &State, leaving: Leaving, before: Checked, after: Checked) -> Ended {
         let (tally, rejected, left) = state.now().progress();
         let remembered = state.now().plan().remembered;
-        Ended { leaving, tally, rejected, left, remembered, torn: state.now().torn(), files: self.files.clone(), before, after }
+        let (torn, files, writes) = (state.now().torn(), self.files.clone(), self.writes);
+        Ended { leaving, tally, rejected, left, remembered, torn, files, writes, before, after }
     }
 }
 

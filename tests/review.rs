@@ -441,10 +441,23 @@ fn undo_takes_back_what_the_editor_did() {
     let mut pty = review_with(&sandbox, &[], &[("VISUAL", &editor)]);
     pty.wait("[1/5]");
     pty.then("E", "[2/5]");
-    assert_eq!(text(&sandbox, "tests/test_a.py"), A.replace("2.5", "0.1") + "# by hand\n");
+    let by_hand = A.replace("2.5", "0.1") + "# by hand\n";
+    assert_eq!(text(&sandbox, "tests/test_a.py"), by_hand);
+    // All was written: killed now, there is nothing to go on with.
+    pty.kill();
+    let mut pty = review_with(&sandbox, &[], &[("VISUAL", &editor)]);
+    pty.wait("[1/4] tests/test_a.py:10");
+    pty.press("Q");
+    pty.end();
+
+    sandbox.write("tests/test_a.py", A);
+    let mut pty = review_with(&sandbox, &[], &[("VISUAL", &editor)]);
+    pty.wait("[1/5]");
+    pty.then("E", "[2/5]");
     pty.then("u", "[1/5]");
     pty.press("q");
-    pty.end();
+    let (_, screen) = pty.end();
+    assert!(screen.contains("takes it back, 2 times in a row"), "{screen}");
     assert_eq!(text(&sandbox, "tests/test_a.py"), A);
 }
 
@@ -478,6 +491,14 @@ fn suppressing_writes_the_reason() {
     assert_eq!(text(&sandbox, "tests/test_a.py"), A.replace("    time.sleep(2.5)\n", line));
     let mut pty = review(&sandbox);
     pty.wait("[1/4] tests/test_a.py:10");
+    // Ctrl-C in a prompt ends it, and loses nothing.
+    pty.then("y", "[2/4]");
+    pty.then("S", "Why does the test have to stay as it is?");
+    pty.press("\u{3}");
+    pty.end();
+    let mut pty = review(&sandbox);
+    pty.wait("1 fix taken in 1 file");
+    pty.then("n", "[1/4] tests/test_a.py:10");
     pty.press("q");
     pty.end();
 }
@@ -556,7 +577,7 @@ fn hostile_files_are_shown_escaped() {
          \tz = '{long}'; time.sleep(4)\r\n"
     );
     sandbox.write("tests/test_\u{1b}[2J.py", &source);
-    let mut pty = review(&sandbox);
+    let mut pty = review_with(&sandbox, &[], &[("EDITOR", "no-such-editor")]);
     let screen = pty.wait("[1/");
     assert!(screen.contains("\\x1b[31m\\x1b]0;title\\x07\\x9b2J\\u202e\\u200b"), "{screen}");
     assert!(screen.contains("tests/test_\\x1b[2J.py:6"), "{screen}");
@@ -570,6 +591,10 @@ fn hostile_files_are_shown_escaped() {
     }
     // Nothing stays of the line that is too long but a window.
     assert!(!raw.contains(&"x".repeat(141)));
+    // What cannot be typed over safely is edited in the editor.
+    pty.then("g", "Number of the fix");
+    pty.then("1\r", "[1/");
+    pty.then("e", "The editor `no-such-editor` does not start");
     pty.press("!");
     pty.wait("0 open");
     pty.press("q");

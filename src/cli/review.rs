@@ -102,10 +102,11 @@ fn summary(ended: &Ended, opened: &Opened, view: &View, out: &mut dyn io::Write)
     if ended.torn > 0 {
         writeln!(out, "Of {} only some parts were applied: run the tests.", amount::counted_fixes(ended.torn))?;
     }
-    if !ended.files.is_empty() {
-        writeln!(out, "`testdiet undo` takes it back.")?;
+    match ended.writes {
+        0 => Ok(()),
+        1 => writeln!(out, "`testdiet undo` takes it back."),
+        n => writeln!(out, "`testdiet undo` takes it back, {n} times in a row: files were also written for the editor."),
     }
-    Ok(())
 }
 
 /// Files that were written for an editor, although the review was not saved.

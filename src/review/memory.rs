@@ -191,6 +191,12 @@ impl Memory {
             // How much of what was taken is left cannot be told.
             kept.tally = Tally::default();
         }
+        if kept.texts.is_empty() {
+            kept.together.clear();
+        }
+        if kept.texts.is_empty() {
+            kept.together.clear();
+        }
         self.kept = kept.clone();
         Ok((kept, stale.into_iter().collect()))
     }
