@@ -64,7 +64,7 @@ pub struct FileError {
 }
 
 /// What `check` found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Checked {
     /// Findings by file, then offset, then rule.
     pub findings: Vec<Finding>,
@@ -153,6 +153,36 @@ pub fn check_traced(input: &Input) -> Result<(Checked, Option<Trace>), QueryErro
     }
     let checked = run.round();
     Ok((checked, run.project.end_trace()))
+}
+
+/// Looks for findings in the project as it would be with other texts of some files.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_as(input: &Input, texts: impl IntoIterator<Item = Arc<SourceFile>>) -> Result<Checked, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(texts);
+    Ok(run.round())
+}
+
+/// What the tests of some files cost with other texts of some files; the rest of the project is read only as far as they use it.
+///
+/// # Errors
+/// As [`check`].
+pub fn totals_as(
+    input: &Input,
+    files: &BTreeSet<PathBuf>,
+    texts: impl IntoIterator<Item = Arc<SourceFile>>,
+) -> Result<Vec<FileTotal>, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(texts);
+    let wanted = input.files.par_iter().enumerate().filter(|(_, (found, _))| files.contains(&found.path));
+    let total = |(i, (found, _)): (usize, &(Found, Arc<Settings>))| {
+        let source = run.source(&found.path)?;
+        let mask = run.project.queries.triggered(source.text());
+        run.judge(i, source, mask).total
+    };
+    Ok(wanted.filter_map(total).collect())
 }
 
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
@@ -736,7 +766,7 @@ impl<'i> Run<'i> {
 
 /// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding. What is
 /// added to a configuration is read back by [`crate::discover::amend`].
-fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
+pub(crate) fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
     let new = apply(old.text(), edits.iter().copied());
     let configuration = old.path.extension().is_some_and(|e| ["toml", "ini", "cfg"].iter().any(|c| e == *c));
     if !configuration && lower::parse(&new)?.root_node().has_error() {

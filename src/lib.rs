@@ -3,7 +3,7 @@
 //! Data flows one way:
 //!
 //! ```text
-//! discover → source → query (match) → python (resolve) → rules (judge) → plan → edit → write
+//! discover → source → query (match) → python (resolve) → rules (judge) → plan → edit → (review) → write
 //! ```
 //!
 //! * [`discover`] walks to the test files, [`source`] decodes them.
@@ -18,6 +18,7 @@
 //! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw.
 //! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
 //! * [`cache`] keeps what a run found for the next one.
+//! * [`review`] asks a person about each fix.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod baseline;
@@ -37,6 +38,7 @@ pub mod pytest;
 pub mod python;
 pub mod query;
 pub mod report;
+pub mod review;
 pub mod rewrite;
 pub mod rules;
 pub mod source;

@@ -123,7 +123,7 @@ pub enum SourceError {
 }
 
 /// One Python file, read and decoded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// Where it is, as found by the walk or named by the user.
     pub path: PathBuf,

@@ -29,6 +29,7 @@ mod replace;
 use journal::{Entry, Journal, Run};
 use replace::{Prepared, Step};
 
+pub(crate) use journal::Name;
 pub use journal::{FOLDER, Past, own_folder};
 
 /// What a run wrote.

@@ -22,6 +22,7 @@ mod init;
 mod measure;
 mod options;
 mod project;
+mod review;
 mod rule;
 mod undo;
 
@@ -52,13 +53,15 @@ enum Command {
     Check(check::CheckArgs),
     /// Apply safe fixes
     Fix(fix::FixArgs),
+    /// Go through all fixes one by one, each shown as a diff
+    Review(review::ReviewArgs),
     /// Set a suite up: marker, safe pytest defaults, guidelines, hooks; each part shown first
     Init(init::InitArgs),
     /// Run pytest and tell what each test costs: sleep, waits, threads, processes, time
     Measure(measure::MeasureArgs),
     /// Explain a rule: what, why, example, when the fix is unsafe
     Rule(rule::RuleArgs),
-    /// Take back what the last `fix` or `init` wrote
+    /// Take back what the last `fix`, `review` or `init` wrote
     Undo(undo::UndoArgs),
     /// Print a script that completes commands and flags in a shell
     Completions(completions::CompletionsArgs),
@@ -124,6 +127,9 @@ pub(crate) enum Failure {
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),
+    /// A review could not go on.
+    #[error(transparent)]
+    Review(#[from] crate::review::ReviewError),
     /// git cannot tell what changed.
     #[error(transparent)]
     Git(#[from] crate::changed::GitError),
@@ -176,6 +182,7 @@ fn dispatch(cli: Cli, console: &mut Console) -> Result<Status, Failure> {
     match cli.command {
         Command::Check(args) => on_deep_stacks(|| check::run(&args, global, console)),
         Command::Fix(args) => on_deep_stacks(|| fix::run(&args, global, console)),
+        Command::Review(args) => on_deep_stacks(|| review::run(&args, global, console)),
         Command::Init(args) => init::run(&args, global, console),
         Command::Measure(args) => measure::run(&args, global, console),
         Command::Rule(args) => rule::run(&args, console),

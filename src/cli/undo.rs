@@ -1,4 +1,4 @@
-//! `testdiet undo`: take back what the last `fix` or `init` wrote.
+//! `testdiet undo`: take back what the last `fix`, `review` or `init` wrote.
 
 use std::collections::BTreeMap;
 

@@ -223,6 +223,12 @@ impl<'a> Sources<'a> {
         Self(kept.chain(found).collect())
     }
 
+    /// Files as they are at some point of a review.
+    #[must_use]
+    pub fn of(files: impl IntoIterator<Item = &'a SourceFile>) -> Self {
+        Self(files.into_iter().map(|file| (file.path.as_path(), file)).collect())
+    }
+
     /// The file at a path.
     #[must_use]
     pub fn get(&self, path: &Path) -> Option<&'a SourceFile> {

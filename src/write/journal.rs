@@ -83,15 +83,15 @@ struct Record {
 }
 
 /// A path, relative to the root where it is below it. Not all paths are Unicode.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Name {
+pub(crate) enum Name {
     Text(String),
     Bytes(Vec<u8>),
 }
 
 impl Name {
-    fn new(path: &Path, root: &Path) -> Self {
+    pub(crate) fn new(path: &Path, root: &Path) -> Self {
         let path = path.strip_prefix(root).unwrap_or(path);
         match path.to_str() {
             Some(text) => Self::Text(text.to_owned()),
@@ -99,15 +99,21 @@ impl Name {
         }
     }
 
+    /// The path as it was written down.
+    #[cfg_attr(unix, allow(clippy::unnecessary_wraps, reason = "elsewhere bytes may be no path"))]
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Text(text) => Some(PathBuf::from(text)),
+            #[cfg(unix)]
+            Self::Bytes(bytes) => Some(PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))),
+            #[cfg(not(unix))]
+            Self::Bytes(_) => None,
+        }
+    }
+
     /// The path, unless it has no business here.
     fn resolve(&self, root: &Path, at_home: bool) -> Option<PathBuf> {
-        let path = match self {
-            Self::Text(text) => PathBuf::from(text),
-            #[cfg(unix)]
-            Self::Bytes(bytes) => PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)),
-            #[cfg(not(unix))]
-            Self::Bytes(_) => return None,
-        };
+        let path = self.path()?;
         if path.is_absolute() {
             return Some(path).filter(|_| at_home);
         }

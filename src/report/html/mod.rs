@@ -217,10 +217,10 @@ fn one(finding: &Finding, sources: &Sources<'_>, view: &View, out: &mut dyn Writ
             writeln!(out, "<p><span class=\"soft\">{label}:</span> {}</p>", escaped(text))?;
         }
     }
-    let gutter = excerpt::gutter(finding, sources);
-    picture(|to| excerpt::source(&finding.source, finding.span, gutter, to), out)?;
+    let columns = excerpt::Columns::of(finding, sources);
+    picture(|to| excerpt::source(&finding.source, finding.span, columns.gutter, to), out)?;
     if let Some(fix) = fix {
-        picture(|to| excerpt::diff(fix, &finding.file, sources, view, gutter, to), out)?;
+        picture(|to| excerpt::diff(fix, &finding.file, sources, view, columns, to), out)?;
     }
     writeln!(out, "</article>")
 }
