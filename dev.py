@@ -167,6 +167,8 @@ def test():
     results = cargo_test()
     say("The suite of the demo, end to end")
     end_to_end()
+    say("Hazards: what a smaller number could silently weaken")
+    run([venv(), ROOT / "tests" / "hazards" / "run.py", "--testdiet", build(release=False)])
     say("Everything passes")
     print("\n".join(results))
     print(f"m2 end to end: ok; all of it took {time.monotonic() - started:.0f} s", flush=True)

@@ -214,7 +214,7 @@ struct StoredTotal {
     file: u32,
     suite: u32,
     cost: Cost,
-    tests: Vec<(String, u64, Cost, bool)>,
+    tests: Vec<(String, u64, Cost, bool, bool)>,
 }
 
 /// Paths, each written once.
@@ -358,12 +358,13 @@ impl StoredFix {
 
 impl StoredTotal {
     fn new(total: &FileTotal, names: &mut Names) -> Option<Self> {
-        let tests = total.tests.iter().map(|t| (t.id.clone(), t.runs, t.cost, t.exempt)).collect();
+        let tests = total.tests.iter().map(|t| (t.id.clone(), t.runs, t.cost, t.exempt, t.slow)).collect();
         Some(Self { file: names.of(&total.file)?, suite: names.of(&total.suite)?, cost: total.cost, tests })
     }
 
     fn total(self, file: &dyn Fn(u32) -> Option<Arc<PathBuf>>) -> Option<FileTotal> {
-        let tests = self.tests.into_iter().map(|(id, runs, cost, exempt)| TestTotal { id, runs, cost, exempt }).collect();
+        let test = |(id, runs, cost, exempt, slow)| TestTotal { id, runs, cost, exempt, slow };
+        let tests = self.tests.into_iter().map(test).collect();
         Some(FileTotal { file: file(self.file)?, suite: file(self.suite)?, cost: self.cost, tests })
     }
 }

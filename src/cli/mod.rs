@@ -18,6 +18,8 @@ mod compare;
 mod completions;
 mod console;
 mod fix;
+mod init;
+mod measure;
 mod options;
 mod project;
 mod rule;
@@ -50,9 +52,13 @@ enum Command {
     Check(check::CheckArgs),
     /// Apply safe fixes
     Fix(fix::FixArgs),
+    /// Set a suite up: marker, safe pytest defaults, guidelines, hooks; each part shown first
+    Init(init::InitArgs),
+    /// Run pytest and tell what each test costs: sleep, waits, threads, processes, time
+    Measure(measure::MeasureArgs),
     /// Explain a rule: what, why, example, when the fix is unsafe
     Rule(rule::RuleArgs),
-    /// Take back what the last `fix` wrote
+    /// Take back what the last `fix` or `init` wrote
     Undo(undo::UndoArgs),
     /// Print a script that completes commands and flags in a shell
     Completions(completions::CompletionsArgs),
@@ -100,6 +106,21 @@ pub(crate) enum Failure {
     /// Nothing was written.
     #[error(transparent)]
     Save(#[from] crate::write::WriteError),
+    /// No interpreter to run the tests with.
+    #[error(transparent)]
+    Interpreter(#[from] crate::pytest::InterpreterError),
+    /// pytest could not be run.
+    #[error(transparent)]
+    Run(#[from] crate::pytest::RunError),
+    /// The plugin for pytest could not be unpacked.
+    #[error("cannot unpack the plugin for pytest to a temporary folder: {0}")]
+    Plugin(#[source] io::Error),
+    /// Ctrl-C could not be caught.
+    #[error("cannot handle Ctrl-C: {0}")]
+    Signals(#[source] io::Error),
+    /// Measured runs cannot be kept or read.
+    #[error(transparent)]
+    Store(#[from] crate::measure::StoreError),
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),
@@ -155,6 +176,8 @@ fn dispatch(cli: Cli, console: &mut Console) -> Result<Status, Failure> {
     match cli.command {
         Command::Check(args) => on_deep_stacks(|| check::run(&args, global, console)),
         Command::Fix(args) => on_deep_stacks(|| fix::run(&args, global, console)),
+        Command::Init(args) => init::run(&args, global, console),
+        Command::Measure(args) => measure::run(&args, global, console),
         Command::Rule(args) => rule::run(&args, console),
         Command::Undo(args) => undo::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),

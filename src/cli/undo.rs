@@ -1,4 +1,4 @@
-//! `testdiet undo`: take back what the last `fix` wrote.
+//! `testdiet undo`: take back what the last `fix` or `init` wrote.
 
 use std::collections::BTreeMap;
 

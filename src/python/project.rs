@@ -214,23 +214,27 @@ impl Module {
         for stmt in &self.ast.stmts {
             match &stmt.kind {
                 StmtKind::Assign { targets, value: Some(value), .. } => {
-                    for &target in targets {
+                    let mut pairs: Vec<(ExprId, ExprId)> = targets.iter().map(|&t| (t, *value)).collect();
+                    while let Some((target, value)) = pairs.pop() {
                         match self.expr(target).kind {
+                            // `self.a, self.b = 1, x`; what a value that is not taken apart gives each of them is not known, which
+                            // is what a target says of itself.
+                            ExprKind::Tuple(ref parts) | ExprKind::List(ref parts) => {
+                                let values = match &self.expr(value).kind {
+                                    ExprKind::Tuple(values) | ExprKind::List(values) if values.len() == parts.len() => {
+                                        Some(values)
+                                    }
+                                    _ => None,
+                                };
+                                pairs.extend(parts.iter().enumerate().map(|(i, &p)| (p, values.map_or(p, |v| v[i]))));
+                            }
                             ExprKind::Subscript { value: object, .. } => {
                                 if let Some(name) = container(object) {
-                                    out.entry(name).or_default().push(Write {
-                                        receiver: object,
-                                        value: *value,
-                                        kind: WriteKind::Item,
-                                    });
+                                    out.entry(name).or_default().push(Write { receiver: object, value, kind: WriteKind::Item });
                                 }
                             }
                             ExprKind::Attribute { value: object, attr, .. } => {
-                                out.entry(attr).or_default().push(Write {
-                                    receiver: object,
-                                    value: *value,
-                                    kind: WriteKind::Attribute,
-                                });
+                                out.entry(attr).or_default().push(Write { receiver: object, value, kind: WriteKind::Attribute });
                             }
                             _ => {}
                         }

@@ -27,6 +27,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markup;
+pub mod measured;
 pub mod overview;
 pub mod patch;
 #[cfg(test)]

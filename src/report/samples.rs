@@ -107,7 +107,13 @@ pub fn checked(findings: Vec<Finding>) -> Checked {
 pub fn total(file: &str, suite: &str, tests: &[(&str, u64, Cost)]) -> FileTotal {
     let tests: Vec<TestTotal> = tests
         .iter()
-        .map(|&(id, runs, cost)| TestTotal { id: format!("{file}::{id}"), runs, cost, exempt: id.ends_with("_fast") })
+        .map(|&(id, runs, cost)| TestTotal {
+            id: format!("{file}::{id}"),
+            runs,
+            cost,
+            exempt: id.ends_with("_fast"),
+            slow: false,
+        })
         .collect();
     FileTotal {
         file: Arc::new(PathBuf::from(file)),
