@@ -86,14 +86,14 @@ fn costs(suite: Option<&str>, files: &[&FileTotal], limits: Option<&Limits>, vie
     if let Some(limits) = limits {
         let whole = Bar { name: "the whole suite".to_owned(), value: slept, figure: amount::seconds(slept), free: false };
         let budget = Some((limits.sleep_per_suite, amount::seconds(limits.sleep_per_suite)));
-        chart("Sleep of the suite", vec![whole], budget, out)?;
+        chart("Sleep of the suite", vec![whole], budget.as_ref(), out)?;
     }
     let sleeps = |name: String, value: f64, free: bool| Bar { name, value, figure: amount::seconds(value), free };
     let budget = |value: Option<f64>| value.map(|v| (v, amount::seconds(v)));
     let bars = tests.iter().map(|t| sleeps(t.id.clone(), t.cost.sleep_s, t.exempt)).collect();
-    chart("Tests that sleep most", bars, budget(limits.map(|l| l.sleep_per_test)), out)?;
+    chart("Tests that sleep most", bars, budget(limits.map(|l| l.sleep_per_test)).as_ref(), out)?;
     let bars = files.iter().map(|f| sleeps(view.name(&f.file), charged(f), false)).collect();
-    chart("Files that sleep most", bars, budget(limits.map(|l| l.sleep_per_file)), out)?;
+    chart("Files that sleep most", bars, budget(limits.map(|l| l.sleep_per_file)).as_ref(), out)?;
     let bars = tests.iter().map(|t| Bar {
         name: t.id.clone(),
         value: threads(t) as f64,
@@ -101,11 +101,11 @@ fn costs(suite: Option<&str>, files: &[&FileTotal], limits: Option<&Limits>, vie
         free: false,
     });
     let most = limits.map(|l| (l.threads_per_test as f64, amount::number(l.threads_per_test)));
-    chart("Tests that start most threads", bars.collect(), most, out)
+    chart("Tests that start most threads", bars.collect(), most.as_ref(), out)
 }
 
 /// The longest bars, with the budget as a line across them.
-fn chart(heading: &str, mut bars: Vec<Bar>, budget: Option<(f64, String)>, out: &mut dyn Write) -> io::Result<()> {
+fn chart(heading: &str, mut bars: Vec<Bar>, budget: Option<&(f64, String)>, out: &mut dyn Write) -> io::Result<()> {
     bars.retain(|bar| bar.value > 0.0);
     if bars.is_empty() {
         return Ok(());
@@ -114,22 +114,22 @@ fn chart(heading: &str, mut bars: Vec<Bar>, budget: Option<(f64, String)>, out: 
     let more = bars.len().saturating_sub(BARS);
     // What never ends is as long as the chart is wide.
     let finite = bars.iter().map(|b| b.value).filter(|v| v.is_finite());
-    let scale = finite.chain(budget.iter().map(|(b, _)| *b)).fold(f64::MIN_POSITIVE, f64::max) * 1.02;
+    let scale = finite.chain(budget.map(|(b, _)| *b)).fold(f64::MIN_POSITIVE, f64::max) * 1.02;
     let percent = |value: f64| (value / scale * 100.0).min(100.0);
     writeln!(out, "<section>\n<h3>{}</h3>", escaped(heading))?;
-    if let Some((_, budget)) = &budget {
+    if let Some((_, budget)) = budget {
         writeln!(out, "<p class=\"soft\"><span class=\"key\"></span>budget: {}</p>", escaped(budget))?;
     }
     writeln!(out, "<ul class=\"bars\">")?;
     for bar in bars.iter().take(BARS) {
-        let class = match &budget {
+        let class = match budget {
             _ if bar.free => " class=\"free\"",
             Some((budget, _)) if bar.value > *budget => " class=\"over\"",
             _ => "",
         };
         write!(out, "<li{class}><span class=\"name\">{}</span>", escaped(&bar.name))?;
         write!(out, "<span class=\"track\"><span class=\"bar\" style=\"width:{:.2}%\"></span>", percent(bar.value))?;
-        if let Some((budget, _)) = &budget {
+        if let Some((budget, _)) = budget {
             write!(out, "<span class=\"budget\" style=\"left:{:.2}%\"></span>", percent(*budget))?;
         }
         let free = if bar.free { ", not charged" } else { "" };
