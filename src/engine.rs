@@ -94,6 +94,8 @@ pub struct Fixed {
     pub changes: Vec<Change>,
     /// Fixes applied, by rule.
     pub applied: BTreeMap<Code, usize>,
+    /// The findings whose fixes were applied, by round. Edits of a round are about the texts that the round before left.
+    pub rounds: Vec<Vec<Finding>>,
     /// What was there before any fix (for the totals' "before").
     pub before: Checked,
     /// What is left once the changes are written.
@@ -101,6 +103,7 @@ pub struct Fixed {
 }
 
 /// What a run works on.
+#[derive(Clone)]
 pub struct Input {
     /// The files, each with the settings that hold for it.
     pub files: Vec<(Found, Arc<Settings>)>,
@@ -130,6 +133,14 @@ pub fn check(input: &Input) -> Result<Checked, QueryError> {
 /// # Errors
 /// As [`check`].
 pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
+    fix_where(input, level, &|_| true)
+}
+
+/// As [`fix`], but only with the fixes of findings that are wanted.
+///
+/// # Errors
+/// As [`check`].
+pub fn fix_where(input: &Input, level: Applicability, wanted: &dyn Fn(&Finding) -> bool) -> Result<Fixed, QueryError> {
     let mut run = Run::new(input)?;
     let before = run.round();
     let mut fixed = Fixed::default();
@@ -142,7 +153,7 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
     let mut unsettled: BTreeSet<PathBuf> = BTreeSet::new();
     for round in 0..=ROUNDS {
         let checked = after.as_ref().unwrap_or(&before);
-        let step = run.step(checked, level, &current, &mut refused);
+        let step = run.step(checked, level, wanted, &current, &mut refused);
         if step.texts.is_empty() {
             break;
         }
@@ -154,6 +165,7 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
             *fixed.applied.entry(code).or_default() += n;
         }
         together.extend(step.together);
+        fixed.rounds.push(step.findings);
         for (path, text) in step.texts {
             let Some(old) = current.get(&path).cloned().or_else(|| run.source(&path)) else { continue };
             original.entry(path.clone()).or_insert_with(|| Arc::clone(&old));
@@ -176,6 +188,9 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
                 break;
             }
             unsettled.extend(more);
+        }
+        for round in &mut fixed.rounds {
+            round.retain(|f| !f.fix.iter().flat_map(|fix| &fix.edits).any(|e| unsettled.contains(&**e.file)));
         }
         for path in &unsettled {
             if let Some(old) = original.get(path) {
@@ -242,6 +257,7 @@ impl Offer {
 struct Step {
     texts: BTreeMap<PathBuf, String>,
     applied: BTreeMap<Code, usize>,
+    findings: Vec<Finding>,
     together: Vec<BTreeSet<PathBuf>>,
 }
 
@@ -618,6 +634,7 @@ impl<'i> Run<'i> {
         &self,
         checked: &Checked,
         level: Applicability,
+        wanted: &dyn Fn(&Finding) -> bool,
         current: &HashMap<PathBuf, Arc<SourceFile>>,
         refused: &mut HashSet<String>,
     ) -> Step {
@@ -627,6 +644,7 @@ impl<'i> Run<'i> {
             .iter()
             .filter_map(|f| Some((f, f.fix.as_ref()?)))
             .filter(|(_, fix)| fix.applicability >= level && !fix.edits.is_empty() && !refused.contains(&fix.group))
+            .filter(|(finding, _)| wanted(finding))
             .collect();
         fixes.retain(|(_, fix)| seen.insert((&fix.group, &fix.edits)));
         let mut chosen: Vec<usize> = compatible(fixes.iter().map(|(_, f)| *f));
@@ -653,6 +671,7 @@ impl<'i> Run<'i> {
                 for &i in &chosen {
                     let (finding, fix) = fixes[i];
                     *step.applied.entry(finding.code.clone()).or_default() += 1;
+                    step.findings.push(finding.clone());
                     step.together.push(fix.edits.iter().map(|e| (*e.file).clone()).collect());
                 }
                 return step;

@@ -13,6 +13,7 @@
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
+//! * [`verify`] keeps of the fixes what a run of the tests proves.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -28,4 +29,5 @@ pub mod report;
 pub mod rules;
 pub mod source;
 pub mod suppression;
+pub mod verify;
 pub mod write;
