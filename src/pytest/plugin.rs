@@ -19,10 +19,12 @@ macro_rules! package {
 }
 
 /// Path and text of each file. A test holds this against the folder.
-pub const FILES: &[(&str, &str)] = package!["testdiet/__init__.py", "testdiet/recorder.py"];
+pub const FILES: &[(&str, &str)] = package!["testdiet/__init__.py", "testdiet/prover.py", "testdiet/recorder.py"];
 
 /// The module that records; pytest gets it with `-p`.
 pub const RECORDER: &str = "testdiet.recorder";
+/// The module that compares, for `fix --verify`; handed over beside the recorder.
+pub const PROVER: &str = "testdiet.prover";
 
 /// The package in a folder of its own, which goes when the value does.
 #[derive(Debug)]
