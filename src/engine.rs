@@ -128,6 +128,16 @@ pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
 }
 
+/// As [`check`], of the texts after changes that are not written.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_changed(input: &Input, changes: &[Change]) -> Result<Checked, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(changes.iter().map(|c| Arc::new(c.after.clone())));
+    Ok(run.round())
+}
+
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
 ///
 /// # Errors

@@ -24,6 +24,14 @@ pub struct Unit {
     groups: BTreeSet<(PathBuf, String)>,
 }
 
+#[cfg(test)]
+impl Unit {
+    /// A unit that fixes no finding.
+    pub(super) fn of(versions: Vec<Version>) -> Self {
+        Self { findings: Vec::new(), versions, groups: BTreeSet::new() }
+    }
+}
+
 /// One way to fix.
 #[derive(Debug, Clone)]
 pub struct Version {
