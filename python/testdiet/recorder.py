@@ -117,15 +117,20 @@ def first_line(text):
 class Recorder:
     """The hooks."""
 
-    def __init__(self, config, order, system):
-        self.config = config
+    def __init__(self, config, order, system, gauges, limits):
         self.order = order
         self.system = system
+        self.gauges = gauges
+        self.limits = limits
         self.pid = os.getpid()
         self.worker = getattr(config, "workerinput", {}).get("workerid")
-        self.controls = False
         self.stream = Stream(system, order["folder"], each=order["limits"] is not None)
+        self.root = os.path.join(str(config.rootpath), "")
+        #: What is known of the running test.
         self.known = None
+        self.tally = None
+        self.traces = []
+        self.ran = 0
         self.stream.tell({"event": "session", "root": str(config.rootpath), "pid": self.pid, "worker": self.worker})
 
     @property
@@ -167,14 +172,24 @@ class Recorder:
     def pytest_runtest_protocol(self, item):
         system = self.system
         before = system.descriptors()
+        self.ran += 1
         self.known = test = {"event": "ended", "test": printable(item.nodeid), "outcome": "passed", "phases_s": [0.0, 0.0, 0.0]}
         started = {"event": "started", "test": test["test"], "at": system.time(), "threads": threading.active_count()}
         self.stream.tell({**started, "memory": system.memory(), "descriptors": before}, sync=True)
+        skipped = virtual()
+        if self.gauges is not None:
+            self.tally = self.gauges.begin(str(item.path), (item.location[1] or 0) + 1, getattr(item, "originalname", None) or item.name)
         start = system.perf()
         yield
         if not self.here:
             return
         test["wall_s"] = round(system.perf() - start, 6)
+        if virtual() > skipped:
+            test["virtual_s"] = round(virtual() - skipped, 6)
+        if self.tally is not None:
+            self.gauges.finish(self.tally)
+            self.describe(test, self.tally)
+            self.tally = None
         test["descriptors"] = after = system.descriptors()
         if after is not None and before is not None:
             test["descriptors_left"] = after - before
@@ -184,6 +199,89 @@ class Recorder:
             test["fast_time"] = True
         self.known = None
         self.stream.tell(test)
+
+    def describe(self, test, tally):
+        """Adds what a test did."""
+        sites = self.sites(tally)
+        threads = {"started": tally.started, "peak": tally.peak, "alive": tally.alive}
+        threads["leaked"] = sum(site.get("leaked", 0) for site in sites)
+        test["threads"] = threads
+        test["processes"] = tally.processes
+        for name, kind in (("sleep_s", "sleep"), ("wait_s", "wait")):
+            test[name] = round(sum(site["seconds"] for site in sites if site["kind"] == kind), 6)
+        test["sites"] = sites
+        if self.limits is not None and any(hit is tally for hit in self.limits.hit):
+            test.setdefault("limits", []).append("threads")
+
+    def sites(self, tally):
+        return [
+            {
+                "kind": kind,
+                "what": printable(what),
+                "file": self.relative(file),
+                "line": line,
+                "function": printable(function),
+                "calls": calls,
+                "seconds": round(seconds, 6),
+                "untimed": untimed,
+                "leaked": leaked,
+            }
+            for (kind, what, file, line, function), (calls, seconds, untimed, leaked) in tally.sites.items()
+        ]
+
+    def relative(self, file):
+        file = file[len(self.root) :] if file.startswith(self.root) else file
+        return printable(file.replace(os.sep, "/"))
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self, item):
+        self.trace()
+        yield
+        self.traced()
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_fixture_setup(self, fixturedef):
+        wide = self.gauges is not None and fixturedef.scope != "function"
+        if wide:
+            self.gauges.wide.append(fixturedef)
+        self.trace()
+        yield
+        self.traced()
+        if wide:
+            self.gauges.wide.pop()
+
+    # -- traced allocation: a stack, because a fixture may ask for another while it is set up ---------------------------
+
+    def trace(self):
+        if not self.order["alloc"]:
+            return
+        if not tracemalloc.is_tracing():
+            # A test that traces by itself has switched it off.
+            tracemalloc.start()
+        held, peak = tracemalloc.get_traced_memory()
+        for trace in self.traces:
+            trace[1] = max(trace[1], peak)
+        tracemalloc.reset_peak()
+        self.traces.append([held, held])
+
+    def traced(self):
+        if not self.order["alloc"]:
+            return
+        peak = tracemalloc.get_traced_memory()[1]
+        for trace in self.traces:
+            trace[1] = max(trace[1], peak)
+        held, peak = self.traces.pop()
+        if self.known is not None:
+            self.known["alloc_peak"] = max(self.known.get("alloc_peak", 0), peak - held)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, call):
+        if self.limits is not None and call.excinfo is not None and self.known is not None:
+            limit = self.limits.reached(call.excinfo.value)
+            limits = self.known.setdefault("limits", [])
+            if limit is not None and limit not in limits:
+                limits.append(limit)
+        yield
 
     def pytest_runtest_logreport(self, report):
         test = self.known
@@ -214,7 +312,13 @@ class Recorder:
 
     def pytest_sessionfinish(self, exitstatus):
         if self.here:
-            self.stream.tell({"event": "closed", "exit": int(exitstatus), "late": []}, sync=True)
+            # The controller of pytest-xdist runs no test: what it does is xdist's.
+            outside = self.sites(self.gauges.outside) if self.gauges is not None and self.ran else []
+            self.stream.tell({"event": "closed", "exit": int(exitstatus), "outside": outside}, sync=True)
+
+    def pytest_unconfigure(self):
+        if self.gauges is not None:
+            self.gauges.unplug()
 
 
 def judged(report, known):
@@ -244,13 +348,44 @@ def end_with(parent):
         os._exit(1)
 
 
+def virtual():
+    """Seconds that the fast_time clock has let pass so far without their being spent."""
+    return 0.0
+
+
+class Prepared:
+    """What is plugged in before any module of the project is imported."""
+
+    def __init__(self, order):
+        self.order = order
+        self.system = System()
+        self.limits = self.gauges = None
+        if order["limits"] is not None:
+            self.limits = Limits(**order["limits"])
+            self.limits.apply()
+        if order["gauges"] or order["limits"] is not None:
+            self.gauges = Gauges(self.limits)
+            self.gauges.plug_in()
+        if order["alloc"]:
+            tracemalloc.start()
+
+
 _order = os.environ.get("TESTDIET_RECORD")
+_prepared = None
+if _order:
+    import tracemalloc
+
+    from testdiet.gauges import Gauges
+    from testdiet.limits import Limits
+
+    _prepared = Prepared(json.loads(_order))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    if _order:
-        order = json.loads(_order)
+    if _prepared is not None:
+        order = _prepared.order
         if not hasattr(config, "workerinput"):
             end_with(order["parent"])
-        config.pluginmanager.register(Recorder(config, order, System()), "testdiet-recorder")
+        recorder = Recorder(config, order, _prepared.system, _prepared.gauges, _prepared.limits)
+        config.pluginmanager.register(recorder, "testdiet-recorder")

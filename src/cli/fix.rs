@@ -217,7 +217,13 @@ mod tests {
         let before = Arc::new(source("a = '\x1b'\nsleep(2.5)\n"));
         let after = before.with_text("a = '\x1b'\nsleep(0.3)\n".to_owned());
         let applied = [(Code::new("long-sleep"), 2)].into();
-        Fixed { changes: vec![Change { before, after }], applied, rounds: Vec::new(), before: samples::several(), after: remaining }
+        Fixed {
+            changes: vec![Change { before, after }],
+            applied,
+            rounds: Vec::new(),
+            before: samples::several(),
+            after: remaining,
+        }
     }
 
     fn concluded(mode: Mode, fixed: &Fixed, output: &OutputOptions, terminal: bool) -> (Status, String, String) {

@@ -19,7 +19,8 @@ macro_rules! package {
 }
 
 /// Path and text of each file. A test holds this against the folder.
-pub const FILES: &[(&str, &str)] = package!["testdiet/__init__.py", "testdiet/prover.py", "testdiet/recorder.py"];
+pub const FILES: &[(&str, &str)] =
+    package!["testdiet/__init__.py", "testdiet/gauges.py", "testdiet/limits.py", "testdiet/prover.py", "testdiet/recorder.py"];
 
 /// The module that records; pytest gets it with `-p`.
 pub const RECORDER: &str = "testdiet.recorder";

@@ -82,8 +82,9 @@ pub enum Told {
     Closed {
         /// pytest's exit code.
         exit: i32,
-        /// What threads did after the tests that had started them.
-        late: Vec<Site>,
+        /// What was done outside of any test: while modules were imported, and by threads after the test that had started
+        /// them.
+        outside: Vec<Site>,
     },
 }
 

@@ -65,7 +65,9 @@ pub enum VerifyError {
         path: PathBuf,
     },
     /// Everything fails already.
-    #[error("all {tests} tests that the fixes can reach fail before any fix, so nothing can be proven; the first, {test}:\n{tail}")]
+    #[error(
+        "all {tests} tests that the fixes can reach fail before any fix, so nothing can be proven; the first, {test}:\n{tail}"
+    )]
     Red {
         /// How many.
         tests: usize,

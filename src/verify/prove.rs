@@ -451,8 +451,13 @@ impl Prover<'_> {
         self.coverage = self.coverage.or(a.coverage);
         self.written.extend(second.become_with(&[])?);
         // Two at a time may have got in each other's way, at a port or a file outside the project.
-        let unstable: BTreeMap<String, f64> =
-            self.baseline.unstable().into_iter().filter(|n| a.tests.contains_key(n)).map(|n| (n.clone(), self.baseline.limit(&n))).collect();
+        let unstable: BTreeMap<String, f64> = self
+            .baseline
+            .unstable()
+            .into_iter()
+            .filter(|n| a.tests.contains_key(n))
+            .map(|n| (n.clone(), self.baseline.limit(&n)))
+            .collect();
         if !unstable.is_empty() {
             drop(second);
             let mut alone: Vec<Ran> = Vec::new();
@@ -473,11 +478,9 @@ impl Prover<'_> {
         let tests = &self.baseline.tests;
         let red: Vec<_> = tests.iter().filter(|(_, known)| known.state == State::Red).collect();
         match red.first() {
-            Some((name, known)) if red.len() == tests.len() => Err(VerifyError::Red {
-                tests: red.len(),
-                test: (*name).clone(),
-                tail: known.tail.clone().unwrap_or_default(),
-            }),
+            Some((name, known)) if red.len() == tests.len() => {
+                Err(VerifyError::Red { tests: red.len(), test: (*name).clone(), tail: known.tail.clone().unwrap_or_default() })
+            }
             _ => Ok(()),
         }
     }

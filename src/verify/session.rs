@@ -170,7 +170,8 @@ impl Setup<'_> {
     ) -> Result<Ran, VerifyError> {
         let mut ran = Ran::default();
         for (suite, folder) in &self.folders {
-            let in_suite = |file: &Path| self.folders.iter().find(|(root, _)| file.starts_with(root)).is_some_and(|f| f.0 == *suite);
+            let in_suite =
+                |file: &Path| self.folders.iter().find(|(root, _)| file.starts_with(root)).is_some_and(|f| f.0 == *suite);
             let mut wanted = wanted.filtered(shadow, &in_suite);
             while !wanted.files.is_empty() {
                 let before = ran.tests.len();

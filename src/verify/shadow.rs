@@ -399,7 +399,9 @@ mod tests {
     fn project() -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("proj");
-        for name in ["a.py", "pkg/_version.py", "pkg/ext.so", ".git/HEAD", "pkg/__pycache__/a.pyc", "env/pyvenv.cfg", "env/lib/x.py"] {
+        for name in
+            ["a.py", "pkg/_version.py", "pkg/ext.so", ".git/HEAD", "pkg/__pycache__/a.pyc", "env/pyvenv.cfg", "env/lib/x.py"]
+        {
             put(&root.join(name), name);
         }
         put(&root.join("built/CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55\n");
@@ -457,7 +459,11 @@ mod tests {
         let touched = shadow.become_with(&[change(&root, "a.py", "c.py")]).unwrap();
         assert_eq!(touched, ["new", "pkg/_version.py", "pkg/ext.so"].map(PathBuf::from));
         assert_eq!(fs::read_to_string(copy.join("a.py")).unwrap(), "c.py");
-        assert_ne!(fs::metadata(copy.join("a.py")).unwrap().mtime(), first, "the same size and second would be taken for the same text");
+        assert_ne!(
+            fs::metadata(copy.join("a.py")).unwrap().mtime(),
+            first,
+            "the same size and second would be taken for the same text"
+        );
         assert_eq!(fs::read_to_string(copy.join("pkg/_version.py")).unwrap(), "pkg/_version.py");
         assert!(copy.join("pkg/ext.so").exists() && !copy.join("new").exists());
 

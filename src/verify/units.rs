@@ -100,8 +100,7 @@ pub fn units(fixed: &Fixed) -> (Vec<Unit>, Originals) {
         }
     }
     let mut out: Vec<Unit> = units.into_values().collect();
-    let originals =
-        fixed.changes.iter().map(|c| (Arc::new(c.before.path.clone()), Arc::clone(&c.before))).collect::<Originals>();
+    let originals = fixed.changes.iter().map(|c| (Arc::new(c.before.path.clone()), Arc::clone(&c.before))).collect::<Originals>();
     // A file that ends as it began needs no fix.
     out.retain(|u| u.versions[0].edits.iter().all(|(_, e)| originals.contains_key(&e.file)));
     (out, originals)
@@ -173,8 +172,7 @@ fn take_up(pieces: &mut Vec<Piece>, edit: &Edit, owners: &BTreeSet<usize>, paren
     let (Some(&first), Some(&last)) = (touched.first(), touched.last()) else {
         let index = places.iter().take_while(|(_, to)| *to <= start).count();
         let moved = index.checked_sub(1).map_or(0, |i| places[i].1 - i64::from(pieces[i].end));
-        let piece =
-            Piece { start: at(start - moved), end: at(end - moved), text: edit.content.clone(), owners: owners.clone() };
+        let piece = Piece { start: at(start - moved), end: at(end - moved), text: edit.content.clone(), owners: owners.clone() };
         pieces.insert(index, piece);
         return;
     };
