@@ -13,8 +13,8 @@
 //! * [`plan`] finds the numbers that belong together and solves for smaller ones.
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
-//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source.
-//! * [`verify`] keeps of the fixes what such a run proves.
+//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw,
+//!   [`verify`] of the fixes what a run proves.
 //! * [`report`] prints, [`write`] writes, [`cli`] ties it to a command line.
 
 pub mod cli;
@@ -23,6 +23,7 @@ pub mod discover;
 pub mod edit;
 pub mod engine;
 pub mod finding;
+pub mod measure;
 pub mod plan;
 pub mod pytest;
 pub mod python;

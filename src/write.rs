@@ -29,7 +29,7 @@ mod replace;
 use journal::{Entry, Journal, Run};
 use replace::{Prepared, Step};
 
-pub use journal::{FOLDER, Past};
+pub use journal::{FOLDER, Past, own_folder};
 
 /// What a run wrote.
 #[derive(Debug, Default)]

@@ -9,10 +9,12 @@ use super::check::{Told, errors, shows_only};
 use super::console::{Console, Verbosity};
 use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::{self, Opened};
+use super::verify::{self, ProofOptions};
 use super::{Failure, Status};
 use crate::edit::Applicability;
 use crate::engine::{self, Change, Fixed};
-use crate::report::{Format, View, amount, patch, shown, style, totals};
+use crate::report::{Format, View, amount, patch, proof, shown, style, totals};
+use crate::verify::Proof;
 
 /// Arguments of `testdiet fix`.
 #[derive(Debug, Args)]
@@ -29,6 +31,11 @@ pub(crate) struct FixArgs {
     pub unsafe_fixes: bool,
     #[arg(long, overrides_with = "unsafe_fixes", hide = true)]
     pub no_unsafe_fixes: bool,
+    /// Apply, safe or not, exactly those fixes with which the tests do what they did without them
+    #[arg(long, conflicts_with = "stdin_filename", help_heading = "Proof")]
+    pub verify: bool,
+    #[command(flatten)]
+    pub proof: ProofOptions,
     #[command(flatten)]
     pub files: FileOptions,
     #[command(flatten)]
@@ -67,7 +74,15 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
         (_, _, true) => Mode::Print,
         _ => Mode::Write,
     };
-    let mut fixed = engine::fix(&opened.input, level)?;
+    if args.verify && mode == Mode::Print {
+        return Err(Failure::Usage("--verify runs the tests of a project; standard input has none".to_owned()));
+    }
+    let proof = if args.verify { Some(verify::run(args, global, &opened, console)?) } else { None };
+    let level = if args.verify { Applicability::Unsafe } else { level };
+    let (mut fixed, proof) = match proof {
+        Some(mut proof) => (std::mem::take(&mut proof.fixed), Some(proof)),
+        None => (engine::fix(&opened.input, level)?, None),
+    };
     fixed.after.errors.extend(opened.errors.iter().cloned());
     if mode == Mode::Write {
         project::save(&fixed.changes, &opened.root)?;
@@ -77,7 +92,7 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
         format: args.output.output_format.or(opened.format),
         statistics: args.output.statistics,
     };
-    let run = Run { mode, told, output: &args.output, opened: &opened };
+    let run = Run { mode, told, output: &args.output, opened: &opened, proof: proof.as_ref() };
     run.conclude(&fixed, console)
 }
 
@@ -87,6 +102,7 @@ struct Run<'a> {
     told: Told,
     output: &'a OutputOptions,
     opened: &'a Opened,
+    proof: Option<&'a Proof>,
 }
 
 impl Run<'_> {
@@ -103,6 +119,13 @@ impl Run<'_> {
                 self.print(fixed, console)?;
                 self.remaining_aside(fixed, console)?;
             }
+        }
+        if let Some(proof) = self.proof.filter(|_| self.told.human()) {
+            let before = proof::largest(&fixed.before);
+            let allocation = (before, if fixed.after.files == 0 { before } else { proof::largest(&fixed.after) });
+            let write = |out: &mut dyn io::Write| proof::write(proof, allocation, view, out);
+            // A patch is all that standard output holds.
+            if self.mode == Mode::Diff { console.aside(Verbosity::Quiet, write)? } else { console.results(write)? }
         }
         if self.told.human() {
             console.aside(Verbosity::Default, |err| self.summary(fixed, err))?;
@@ -133,6 +156,10 @@ impl Run<'_> {
 
     /// Findings as results: those that remain; with `--check` all there are, because the files stay as they are.
     fn findings(&self, fixed: &Fixed, console: &mut Console) -> Result<(), Failure> {
+        if let Some(proof) = self.proof.filter(|_| self.told.format.is_some_and(|f| f.name == "json")) {
+            let checked = if self.mode == Mode::Check { &fixed.before } else { &fixed.after };
+            return console.data(|out| proof::write_json(proof, checked, &self.told.view, out));
+        }
         self.told.results(if self.mode == Mode::Check { &fixed.before } else { &fixed.after }, console)
     }
 
@@ -231,7 +258,7 @@ mod tests {
         let mut opened = Opened::nothing();
         opened.stdin = Some(Arc::new(source("as read\n")));
         let told = Told { view: samples::view(), format: output.output_format, statistics: false };
-        let run = Run { mode, told, output, opened: &opened };
+        let run = Run { mode, told, output, opened: &opened, proof: None };
         let status = run.conclude(fixed, &mut console).unwrap();
         (status, out.text(), err.text())
     }
@@ -296,7 +323,7 @@ mod tests {
         let (mut console, _, err) = kept(Verbosity::Default, false);
         let opened = Opened::nothing();
         let told = Told { view: samples::view(), format: None, statistics: false };
-        let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened };
+        let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened, proof: None };
         let error = FileError { path: PathBuf::from("/work/a.py"), message: "it cannot be read".to_owned() };
         let mut unread = fixed(none());
         unread.after.errors.push(error);

@@ -16,10 +16,12 @@ use crate::source::SourceError;
 mod check;
 mod console;
 mod fix;
+mod measure;
 mod options;
 mod project;
 mod rule;
 mod undo;
+mod verify;
 
 use console::{Console, Verbosity};
 use options::GlobalOptions;
@@ -45,6 +47,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Apply safe fixes
     Fix(fix::FixArgs),
+    /// Run pytest and tell what each test costs: sleep, waits, threads, processes, time
+    Measure(measure::MeasureArgs),
     /// Explain a rule: what, why, example, when the fix is unsafe
     Rule(rule::RuleArgs),
     /// Take back what the last `fix` wrote
@@ -93,6 +97,24 @@ pub(crate) enum Failure {
     /// Nothing was written.
     #[error(transparent)]
     Save(#[from] crate::write::WriteError),
+    /// No interpreter to run the tests with.
+    #[error(transparent)]
+    Interpreter(#[from] crate::pytest::InterpreterError),
+    /// pytest could not be run.
+    #[error(transparent)]
+    Run(#[from] crate::pytest::RunError),
+    /// Nothing could be proven.
+    #[error(transparent)]
+    Verify(#[from] crate::verify::VerifyError),
+    /// The plugin for pytest could not be unpacked.
+    #[error("cannot unpack the plugin for pytest to a temporary folder: {0}")]
+    Plugin(#[source] io::Error),
+    /// Ctrl-C could not be caught.
+    #[error("cannot handle Ctrl-C: {0}")]
+    Signals(#[source] io::Error),
+    /// Measured runs cannot be kept or read.
+    #[error(transparent)]
+    Store(#[from] crate::measure::StoreError),
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),
@@ -142,6 +164,7 @@ fn dispatch(cli: Cli, console: &mut Console) -> Result<Status, Failure> {
     match cli.command {
         Command::Check(args) => on_deep_stacks(|| check::run(&args, global, console)),
         Command::Fix(args) => on_deep_stacks(|| fix::run(&args, global, console)),
+        Command::Measure(args) => measure::run(&args, global, console),
         Command::Rule(args) => rule::run(&args, console),
         Command::Undo(args) => undo::run(&args, console),
     }

@@ -178,12 +178,12 @@ static KEYS: &[Key] = &[
     Key { name: "budget.iterations-per-loop", doc: "Iterations a loop may make.", kind: Count(|b| &mut b.iterations_per_loop) },
     Key {
         name: "budget.test-runtime",
-        doc: "Seconds a test may run. Nothing measures it yet.",
+        doc: "Seconds a test may run, as `testdiet measure` finds.",
         kind: Seconds(|b| &mut b.test_runtime),
     },
     Key {
         name: "budget.file-runtime",
-        doc: "Seconds the tests of a file may run together. Nothing measures it yet.",
+        doc: "Seconds the tests of a file may run together, as `testdiet measure` finds.",
         kind: Seconds(|b| &mut b.file_runtime),
     },
     Key {

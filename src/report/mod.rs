@@ -20,8 +20,10 @@ pub mod excerpt;
 pub mod full;
 pub mod grouped;
 pub mod json;
+pub mod measured;
 pub mod overview;
 pub mod patch;
+pub mod proof;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod shown;

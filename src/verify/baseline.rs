@@ -167,7 +167,7 @@ fn past(outcome: Outcome) -> &'static str {
 }
 
 /// The post-mortem's table: what tests do in all.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Figures {
     /// Tests that are counted.
     pub tests: usize,

@@ -97,6 +97,14 @@ pub enum Fate {
     },
 }
 
+impl Fate {
+    /// Whether the fix is part of what was proven.
+    #[must_use]
+    pub const fn keeps(&self) -> bool {
+        matches!(self, Self::Proven | Self::Relaxed)
+    }
+}
+
 /// A fix and what became of it.
 #[derive(Debug, Clone)]
 pub struct Judged {

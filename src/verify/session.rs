@@ -115,10 +115,6 @@ pub(super) struct Ran {
     pub uncollected: BTreeMap<String, String>,
     /// Whether `coverage` is installed, once somebody looked.
     pub coverage: Option<bool>,
-    /// Files that tests wrote into the copy.
-    pub written: Vec<PathBuf>,
-    /// Seconds it took.
-    pub took_s: f64,
 }
 
 /// The order for the prover.
@@ -234,7 +230,6 @@ impl Setup<'_> {
             }
             ControlFlow::Continue(())
         })?;
-        ran.took_s += end.took.as_secs_f64();
         if matches!(end.how, How::Interrupted | How::Stopped) {
             return Err(VerifyError::Interrupted);
         }
