@@ -35,13 +35,14 @@ pub(crate) struct FixArgs {
     #[arg(long, conflicts_with = "stdin_filename", help_heading = "Proof")]
     pub verify: bool,
     #[command(flatten)]
-    pub proof: ProofOptions,
-    #[command(flatten)]
     pub files: FileOptions,
     #[command(flatten)]
     pub rules: RuleOptions,
     #[command(flatten)]
     pub output: OutputOptions,
+    // After the paths: what follows `--` is the last of what is positional.
+    #[command(flatten)]
+    pub proof: ProofOptions,
 }
 
 /// What is done with the changes.

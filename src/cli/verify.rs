@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 
 use super::Failure;
-use super::console::Console;
+use super::console::{Console, Verbosity};
 use super::fix::FixArgs;
 use super::options::GlobalOptions;
 use super::project::{Opened, suites};
@@ -87,6 +87,12 @@ impl<'a> Shown<'a> {
                 let dropped = if dropped > 0 { format!(" ({} dropped)", amount::number(dropped)) } else { String::new() };
                 let load = if load { ", all cores busy" } else { "" };
                 self.begin(format!("Run {number}: {} with {fixes}{dropped}{load}", amount::counted(tests, "test")));
+            }
+            Progress::Wrong { test, reason } => {
+                // Nobody who has closed standard error is waited for.
+                _ = self
+                    .console
+                    .aside(Verbosity::Verbose, |err| writeln!(err, "  {}", shown::escaped(&format!("{test}: {reason}"))));
             }
             Progress::Test { test } => {
                 self.ended += 1;

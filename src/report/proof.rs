@@ -118,7 +118,9 @@ fn notes(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
         }
         text
     };
-    for (tests, what) in [(&proof.red, "fail without any fix"), (&proof.flaky, "do not end the same way each time without any fix")] {
+    for (tests, what) in
+        [(&proof.red, "fail without any fix"), (&proof.flaky, "do not end the same way each time without any fix")]
+    {
         if !tests.is_empty() {
             writeln!(out, "note: {} that {what} prove nothing: {}", amount::counted(tests.len(), "test"), listed(tests))?;
         }
@@ -129,8 +131,12 @@ fn notes(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
     }
     match proof.coverage {
         Some(true) => {}
-        Some(false) => writeln!(out, "note: `coverage` is not installed there, so that the same lines run was not part of the proof")?,
-        None => writeln!(out, "note: no test ran a line of the product that could be measured, so lines were not part of the proof")?,
+        Some(false) => {
+            writeln!(out, "note: `coverage` is not installed there, so that the same lines run was not part of the proof")?
+        }
+        None => {
+            writeln!(out, "note: no test ran a line of the product that could be measured, so lines were not part of the proof")?
+        }
     }
     if !proof.written.is_empty() {
         let written: Vec<String> = proof.written.iter().map(|p| p.display().to_string()).collect();

@@ -67,6 +67,13 @@ pub enum Progress<'a> {
         /// Whether it is under load.
         load: bool,
     },
+    /// A test does not do what it did.
+    Wrong {
+        /// The test.
+        test: &'a str,
+        /// What it does instead, one sentence.
+        reason: &'a str,
+    },
     /// A test has ended.
     Test {
         /// Its node id.
@@ -583,6 +590,7 @@ impl Prover<'_> {
                     }
                     Some(complaint) if complaint.lines_only && !repeat => _ = again.insert(test),
                     Some(complaint) => {
+                        (self.progress)(Progress::Wrong { test: name, reason: &complaint.reason });
                         self.complaints.insert(name.clone(), complaint);
                         wrong.insert(test);
                     }

@@ -87,16 +87,23 @@ impl Problem {
     ) -> Result<Settled, E> {
         let mut settled = Settled { choice: start, blamed: Vec::new(), unexplained: Vec::new(), candidates: 0 };
         let all: BTreeSet<usize> = (0..self.reach.len()).collect();
-        let mut pending = all.clone();
+        // Tests that went wrong, to be seen well first, and those that have not been run with what is chosen now.
+        let (mut wrong, mut dirty) = (BTreeSet::new(), all.clone());
         let mut gentler: BTreeSet<usize> = BTreeSet::new();
-        while !pending.is_empty() && settled.choice.iter().any(Option::is_some) {
-            settled.candidates += 1;
-            let mut wrong = run(&settled.choice, &pending)?;
-            wrong.retain(|t| !settled.unexplained.contains(t));
-            if wrong.is_empty() {
+        // Tests that went wrong once and were well when they ran again without the others.
+        let mut fickle: BTreeSet<usize> = BTreeSet::new();
+        while settled.choice.iter().any(Option::is_some) {
+            let pending = if wrong.is_empty() { dirty.clone() } else { wrong };
+            if pending.is_empty() {
                 break;
             }
-            // A test that is well without the others needs them to go wrong.
+            settled.candidates += 1;
+            wrong = run(&settled.choice, &pending)?;
+            dirty = dirty.difference(&pending).copied().collect();
+            wrong.retain(|t| !settled.unexplained.contains(t));
+            if wrong.is_empty() {
+                continue;
+            }
             let alone = if wrong == pending { wrong.clone() } else { run(&settled.choice, &wrong)? };
             if wrong.iter().any(|&t| self.accused(&settled.choice, t).is_empty()) {
                 // Nothing is seen to reach it. If it goes wrong without any fix, no fix is to blame.
@@ -106,7 +113,7 @@ impl Problem {
                 wrong.retain(|t| !unexplained.contains(t));
                 settled.unexplained.extend(unexplained);
             }
-            let mut hunts = self.hunts(&settled.choice, &wrong, &alone, &gentler);
+            let mut hunts = self.hunts(&settled.choice, &wrong, &fickle, &gentler);
             while hunts.iter().any(|h| !h.over()) {
                 let mut choice = settled.choice.clone();
                 let mut tests = BTreeSet::new();
@@ -125,7 +132,6 @@ impl Problem {
                 }
             }
             gentler.clear();
-            let mut changed = BTreeSet::new();
             for hunt in hunts {
                 let fix = hunt.accused[hunt.wrong - 1];
                 let version = settled.choice[fix].unwrap_or_default();
@@ -134,16 +140,20 @@ impl Problem {
                 if settled.choice[fix].is_some() {
                     gentler.insert(fix);
                 }
-                changed.insert(fix);
+                // What a change cannot reach stays as it was found.
+                dirty.extend(all.iter().filter(|t| self.reach[**t].contains(&fix)));
             }
-            // What a change cannot reach stays as it was found; what went wrong in company has to be seen well in company.
-            pending = if wrong.iter().all(|t| alone.contains(t) && !self.reach[*t].is_empty()) {
-                let reached = |t: usize| self.reach[t].iter().any(|f| changed.contains(f));
-                let again = |t: &usize| !self.accused(&settled.choice, *t).is_empty() && (reached(*t) || wrong.contains(t));
-                all.iter().copied().filter(again).collect()
-            } else {
-                all.clone()
-            };
+            fickle.extend(wrong.difference(&alone));
+            if wrong.iter().any(|t| fickle.contains(t) || self.reach[*t].is_empty()) {
+                // What goes wrong in company has to be seen well in company.
+                dirty.clone_from(&all);
+            }
+            // A test without any fix does what it did.
+            let bare = |t: &usize| self.accused(&settled.choice, *t).is_empty();
+            wrong.retain(|t| !bare(t));
+            if dirty.len() < all.len() {
+                dirty.retain(|t| !bare(t));
+            }
         }
         Ok(settled)
     }
@@ -154,7 +164,7 @@ impl Problem {
     }
 
     /// Searches that do not get in each other's way, those with the fewest accused first.
-    fn hunts(&self, choice: &Choice, wrong: &BTreeSet<usize>, alone: &BTreeSet<usize>, gentler: &BTreeSet<usize>) -> Vec<Hunt> {
+    fn hunts(&self, choice: &Choice, wrong: &BTreeSet<usize>, fickle: &BTreeSet<usize>, gentler: &BTreeSet<usize>) -> Vec<Hunt> {
         let mut by_size: BTreeMap<(usize, usize), Hunt> = BTreeMap::new();
         for &test in wrong {
             let mut accused = self.accused(choice, test);
@@ -163,10 +173,12 @@ impl Problem {
                 // Something that reaches it in a way nobody saw: a thread left behind, a file written.
                 accused = (0..choice.len()).filter(|&f| choice[f].is_some()).collect();
                 company.extend(0..self.reach.len());
-            } else if !alone.contains(&test) {
+            } else if fickle.contains(&test) {
+                // What was tried alone did not help, so it may be the others that make it go wrong.
                 company.extend((0..self.reach.len()).filter(|&t| self.file[t] == self.file[test]));
             }
-            accused.sort_by_key(|f| (gentler.contains(f), *f));
+            // Of fixes that a test goes wrong with only now and then, one that has a gentler version is the likelier.
+            accused.sort_by_key(|f| (gentler.contains(f), self.versions[*f] > 1, *f));
             let calm = accused.iter().filter(|f| !gentler.contains(f)).count();
             let first = Some(calm).filter(|&c| c > 0 && c < accused.len());
             let wrong = accused.len();
