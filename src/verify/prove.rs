@@ -249,7 +249,7 @@ impl Kept {
     fn fresh(&mut self, fixed: &Fixed) -> Vec<Unit> {
         let (units, originals) = units(fixed);
         self.originals.extend(originals);
-        let known = |unit: &Unit| self.units.iter().any(|k| k.versions[0].edits == unit.versions[0].edits);
+        let known = |unit: &Unit| self.units.iter().any(|k| k.versions[0].is(&unit.versions[0]));
         let clashes = |unit: &Unit| {
             let kept = self.units.iter().flat_map(|k| &k.versions).flat_map(|v| &v.edits);
             let own = &unit.versions[0].edits;

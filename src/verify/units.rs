@@ -41,6 +41,16 @@ pub struct Version {
     pub messages: Vec<String>,
 }
 
+impl Version {
+    /// Whether both make the same edits.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        // Their order at one place depends on the plan they are from.
+        let edits = |v: &Self| v.edits.iter().map(|(_, e)| e.clone()).collect::<BTreeSet<_>>();
+        edits(self) == edits(other)
+    }
+}
+
 /// Original texts by path.
 pub type Originals = BTreeMap<Arc<PathBuf>, Arc<SourceFile>>;
 
@@ -115,7 +125,7 @@ pub fn add_gentler(units: &mut [Unit], gentler: &Fixed) {
         let Some(version) = other.versions.into_iter().next() else { continue };
         let clashes = |edits: &Vec<(usize, Edit)>| edits.iter().any(|e| version.edits.iter().any(|v| v.1.conflicts_with(&e.1)));
         let free = all.iter().enumerate().all(|(i, edits)| i == at || !clashes(edits));
-        if free && units[at].versions.iter().all(|v| v.edits != version.edits) {
+        if free && !units[at].versions.iter().any(|v| v.is(&version)) {
             units[at].versions.push(version);
         }
     }
