@@ -19,6 +19,8 @@ pub(super) struct Known {
     pub wall_s: f64,
     /// Lines of the product that it ran both times; `None` when nobody looked.
     pub covered: Option<Covered>,
+    /// Whether the lines are those that it ran on its own too.
+    pub alone: bool,
     /// What it did, the first time.
     pub facts: Test,
     /// The last lines of its failure.
@@ -65,6 +67,7 @@ impl Baseline {
                 state,
                 wall_s: seen.iter().map(|s| s.facts.wall_s).fold(0.0, f64::max),
                 covered,
+                alone: false,
                 facts: first.facts.clone(),
                 tail: seen.iter().find_map(|s| s.tail.clone()),
             };
@@ -73,6 +76,14 @@ impl Baseline {
         for ran in runs {
             self.uncollected.extend(ran.uncollected.clone());
             self.warned.extend(ran.tests.values().flat_map(|s| &s.facts.warned).map(|w| plain(w)));
+        }
+    }
+
+    /// Takes up a run of a test on its own: lines that it runs only in company are not its own.
+    pub fn refine(&mut self, test: &str, seen: &Seen) {
+        if let (Some(known), Some(now)) = (self.tests.get_mut(test), &seen.covered) {
+            known.covered = known.covered.as_ref().map(|before| common(before, now));
+            known.alone = true;
         }
     }
 

@@ -11,12 +11,12 @@ use super::VerifyError;
 use super::baseline::{Baseline, Complaint, Figures, State, either};
 use super::reach::{Files, Reach, Which};
 use super::search::{Choice, Problem};
-use super::session::{Ran, Setup, Wanted, file_of, function_of, imports, slashed};
+use super::session::{Ran, Seen, Setup, Wanted, file_of, function_of, imports, slashed};
 use super::shadow::Shadow;
 use super::units::{Originals, Unit, add_gentler, changes, units};
 use crate::discover::Found;
 use crate::edit::Applicability;
-use crate::engine::{self, Fixed, Input};
+use crate::engine::{self, Change, Fixed, Input};
 use crate::finding::Finding;
 use crate::pytest::{Interpreter, Interrupts, Outcome, Plugin, Test};
 
@@ -24,6 +24,8 @@ use crate::pytest::{Interpreter, Interrupts, Outcome, Plugin, Test};
 const GENTLER: [f64; 2] = [2.5, 5.0];
 /// Most times that what takes the place of dropped fixes is planned and tried.
 const ROUNDS: usize = 3;
+/// Most tests that are run one by one to see which lines they run on their own: each is a start of pytest.
+const ALONE: usize = 16;
 
 /// What is to be proven.
 pub struct Request<'a> {
@@ -561,52 +563,90 @@ impl Prover<'_> {
             load,
         });
         let changes = changes(units, originals, choice);
-        let mut pending: BTreeSet<usize> = tests.clone();
-        let mut before: BTreeMap<usize, super::session::Covered> = BTreeMap::new();
-        // What depends on time may not run a line once: only a line that stays unrun is lost.
-        for repeat in [false, true] {
-            let limits: BTreeMap<String, f64> =
-                pending.iter().map(|&t| (names[t].clone(), self.baseline.limit(&names[t]))).collect();
-            self.written.extend(self.shadow.become_with(&changes)?);
-            let _stress = load.then(Stress::start);
-            let mut ran = self.setup.run(&self.shadow, &Wanted::Tests(&limits), !load, &mut |test| {
-                (self.progress)(Progress::Test { test });
-                ControlFlow::Continue(())
-            })?;
-            let mut again = BTreeSet::new();
-            for &test in &pending {
-                let name = &names[test];
-                if let Some(covered) = ran.tests.get_mut(name).and_then(|s| s.covered.as_mut()) {
-                    if let Some(known) = before.get(&test) {
-                        *covered = either(covered, known);
-                    }
-                    before.insert(test, covered.clone());
-                }
-                match self.baseline.complaint(name, ran.tests.get(name)) {
-                    None => {
-                        if let Some(seen) = ran.tests.remove(name).filter(|_| !load) {
-                            self.latest.insert(name.clone(), seen.facts);
-                        }
-                    }
-                    Some(complaint) if complaint.lines_only && !repeat => _ = again.insert(test),
-                    Some(complaint) => {
-                        (self.progress)(Progress::Wrong { test: name, reason: &complaint.reason });
-                        self.complaints.insert(name.clone(), complaint);
-                        wrong.insert(test);
-                    }
-                }
+        let limits = tests.iter().map(|&t| (names[t].clone(), self.baseline.limit(&names[t]))).collect();
+        let mut seen = self.tests_with(&changes, &limits, load)?.tests;
+        let mut complaints: BTreeMap<usize, Complaint> = BTreeMap::new();
+        for &test in tests {
+            if let Some(complaint) = self.baseline.complaint(&names[test], seen.get(&names[test])) {
+                complaints.insert(test, complaint);
             }
-            pending = again;
-            if pending.is_empty() {
-                break;
+        }
+        let lines: Vec<usize> = complaints.iter().filter(|(_, c)| c.lines_only).map(|(&t, _)| t).collect();
+        for group in apart(&lines) {
+            self.look_again(group, names, &changes, &mut seen, &mut complaints)?;
+        }
+        for &test in tests {
+            let name = &names[test];
+            match complaints.remove(&test) {
+                Some(complaint) => {
+                    (self.progress)(Progress::Wrong { test: name, reason: &complaint.reason });
+                    self.complaints.insert(name.clone(), complaint);
+                    wrong.insert(test);
+                }
+                None => {
+                    if let Some(seen) = seen.remove(name).filter(|_| !load) {
+                        self.latest.insert(name.clone(), seen.facts);
+                    }
+                }
             }
         }
         Ok(wrong)
     }
 
+    /// Runs tests in the copy with changes.
+    fn tests_with(&mut self, changes: &[Change], limits: &BTreeMap<String, f64>, load: bool) -> Result<Ran, VerifyError> {
+        self.written.extend(self.shadow.become_with(changes)?);
+        let _stress = load.then(Stress::start);
+        self.setup.run(&self.shadow, &Wanted::Tests(limits), !load, &mut |test| {
+            (self.progress)(Progress::Test { test });
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Holds tests that lost lines to what they run on their own: threads that earlier tests left behind run lines in others
+    /// as well, now in this one, now in that one. And what depends on time may not run a line once: only a line that stays
+    /// unrun is lost.
+    fn look_again(
+        &mut self,
+        tests: &[usize],
+        names: &[String],
+        changes: &[Change],
+        seen: &mut BTreeMap<String, Seen>,
+        complaints: &mut BTreeMap<usize, Complaint>,
+    ) -> Result<(), VerifyError> {
+        for fixed in [false, true] {
+            let pending: Vec<usize> = tests.iter().copied().filter(|t| complaints.contains_key(t)).collect();
+            let known = |t: &usize| !fixed && self.baseline.tests.get(&names[*t]).is_some_and(|k| k.alone);
+            let limits: BTreeMap<String, f64> =
+                pending.iter().filter(|t| !known(t)).map(|&t| (names[t].clone(), self.baseline.limit(&names[t]))).collect();
+            if limits.is_empty() {
+                continue;
+            }
+            let mut ran = self.tests_with(if fixed { changes } else { &[] }, &limits, false)?;
+            for test in pending {
+                let name = &names[test];
+                let Some(now) = ran.tests.remove(name) else { continue };
+                if fixed {
+                    let before = seen.get(name).and_then(|s| s.covered.as_ref());
+                    let covered = now.covered.as_ref().zip(before).map(|(a, b)| either(a, b));
+                    seen.insert(name.clone(), Seen { covered, ..now });
+                } else {
+                    self.baseline.refine(name, &now);
+                }
+                match self.baseline.complaint(name, seen.get(name)) {
+                    Some(complaint) => _ = complaints.insert(test, complaint),
+                    None => _ = complaints.remove(&test),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What there is to tell beside the fixes.
     fn conclude(self, proof: &mut Proof) {
-        let both = self.latest.iter().filter_map(|(name, after)| Some((&self.baseline.tests.get(name)?.facts, after)));
+        // A test that no kept fix reaches does what it did.
+        let stable = self.baseline.tests.iter().filter(|(_, known)| matches!(known.state, State::Stable(_)));
+        let both = stable.map(|(name, known)| (&known.facts, self.latest.get(name).unwrap_or(&known.facts)));
         let (before, after): (Vec<&Test>, Vec<&Test>) = both.unzip();
         proof.before = Figures::of(before.into_iter());
         proof.after = Figures::of(after.into_iter());
@@ -627,6 +667,11 @@ impl Prover<'_> {
 
 fn held(unit: Unit, reason: String) -> Judged {
     Judged { messages: unit.versions[0].messages.clone(), findings: unit.findings, fate: Fate::Held { reason } }
+}
+
+/// Tests that run on their own: one by one while that is quick, else together.
+fn apart(tests: &[usize]) -> impl Iterator<Item = &[usize]> {
+    tests.chunks(if tests.len() <= ALONE { 1 } else { tests.len().max(1) })
 }
 
 /// Load: twice as many busy threads as there are cores, so that with the tests each core is wanted three times.

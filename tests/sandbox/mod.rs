@@ -177,8 +177,11 @@ pub fn python() -> &'static Path {
         // Several test binaries may want it at once.
         let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("venv.lock")).unwrap();
         lock.lock().unwrap();
-        let dev =
-            Command::new("python3").args(["dev.py", "venv", "pytest-xdist", "coverage"]).current_dir(root).output().expect("python3 on PATH");
+        let dev = Command::new("python3")
+            .args(["dev.py", "venv", "pytest-xdist", "coverage"])
+            .current_dir(root)
+            .output()
+            .expect("python3 on PATH");
         assert!(dev.status.success(), "dev.py venv: {}", String::from_utf8_lossy(&dev.stderr));
         PathBuf::from(String::from_utf8(dev.stdout).unwrap().trim())
     })
