@@ -20,7 +20,7 @@ use crate::verify::{Progress, Proof, Request, prove};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Proof")]
 pub(crate) struct ProofOptions {
-    /// The interpreter, or its virtual environment [default: $VIRTUAL_ENV, .venv, venv, python3]
+    /// The interpreter, or its virtual environment [default: the active one, .venv, venv, python3]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, requires = "verify")]
     pub python: Option<PathBuf>,
     /// How often the tests have to do well with the fixes

@@ -1,6 +1,7 @@
 //! A proof for people and programs: what became of each fix, and the post-mortem's table, measured without and with them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -114,7 +115,7 @@ fn notes(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
     let listed = |tests: &[String]| {
         let mut text = tests.iter().take(NAMES).map(|t| shown::escaped(t).into_owned()).collect::<Vec<_>>().join(", ");
         if tests.len() > NAMES {
-            text.push_str(&format!(" and {} more", amount::number(tests.len() - NAMES)));
+            _ = write!(text, " and {} more", amount::number(tests.len() - NAMES));
         }
         text
     };
@@ -132,10 +133,10 @@ fn notes(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
     match proof.coverage {
         Some(true) => {}
         Some(false) => {
-            writeln!(out, "note: `coverage` is not installed there, so that the same lines run was not part of the proof")?
+            writeln!(out, "note: `coverage` is not installed there, so that the same lines run was not part of the proof")?;
         }
         None => {
-            writeln!(out, "note: no test ran a line of the product that could be measured, so lines were not part of the proof")?
+            writeln!(out, "note: no test ran a line of the product that could be measured, so lines were not part of the proof")?;
         }
     }
     if !proof.written.is_empty() {

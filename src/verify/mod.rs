@@ -6,16 +6,19 @@
 //! * [`session`] runs them there and hears what is said of each.
 //! * [`baseline`] is what they do without any fix, and what a run is held against.
 //! * [`search`] finds the fixes that the tests refuse.
+//! * [`trial`] tries fixes in the copy, [`load`] makes that hard.
 //! * [`prove`] ties these together; `fix --verify` and the reviewer call it.
 //!
 //! Nothing here writes to the project: what is proven is handed back as changes.
 
 mod baseline;
+mod load;
 mod prove;
 pub mod reach;
 pub mod search;
 mod session;
 pub mod shadow;
+mod trial;
 pub mod units;
 
 use std::path::PathBuf;

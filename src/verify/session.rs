@@ -156,12 +156,12 @@ struct Part {
 
 impl Setup<'_> {
     /// Runs tests in a copy as it stands. A test that takes too long or takes the process with it is told so, and the others
-    /// run again without it. `told` hears the name of each test as it ends.
+    /// run again without it. Under load nobody looks at lines. `told` hears the name of each test as it ends.
     pub fn run(
         &self,
         shadow: &Shadow,
         wanted: &Wanted<'_>,
-        coverage: bool,
+        load: bool,
         told: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Ran, VerifyError> {
         let mut ran = Ran::default();
@@ -171,7 +171,7 @@ impl Setup<'_> {
             let mut wanted = wanted.filtered(shadow, &in_suite);
             while !wanted.files.is_empty() {
                 let before = ran.tests.len();
-                let left = self.part(shadow, folder, &wanted, coverage, &mut ran, told)?;
+                let left = self.part(shadow, folder, &wanted, load, &mut ran, told)?;
                 if left.is_empty() || ran.tests.len() == before {
                     break;
                 }
@@ -187,7 +187,7 @@ impl Setup<'_> {
         shadow: &Shadow,
         folder: &Path,
         wanted: &Selection,
-        coverage: bool,
+        load: bool,
         ran: &mut Ran,
         told: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<BTreeMap<String, f64>, VerifyError> {
@@ -202,17 +202,22 @@ impl Setup<'_> {
             files: &wanted.files,
             tests,
             limit: PATIENCE_S,
-            coverage,
+            coverage: !load,
             omit: &self.omit,
         });
         let json = json.map_err(|e| VerifyError::Scratch(e.into()))?;
         File::create(&order).and_then(|mut f| f.write_all(&json)).map_err(VerifyError::Scratch)?;
         let folder = shadow.root().join(folder);
+        let mut env = vec![("TESTDIET_PROVE".into(), Some(order.into_os_string()))];
+        if !load {
+            // A `wait_until` that has nothing to wait for fails. Under load what it waits for may well come first.
+            env.push(("TESTDIET_VERIFY".into(), Some("1".into())));
+        }
         let run = Run {
             args: self.arguments(shadow, &folder, wanted.files.keys()),
             plugins: vec![PROVER.to_owned()],
             python_path: self.imports.iter().map(|p| shadow.root().join(p)).collect(),
-            env: vec![("TESTDIET_PROVE".into(), Some(order.into_os_string()))],
+            env,
             timeouts: Timeouts { run: None, silence: Some(Duration::from_secs_f64(longest) + SLACK) },
             ..Run::new(self.interpreter, self.plugin, &folder, keep.path())
         };

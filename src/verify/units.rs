@@ -217,8 +217,11 @@ mod tests {
         Arc::new(SourceFile::from_bytes(PathBuf::from("/work/a.py"), text.as_bytes().to_vec()).unwrap())
     }
 
+    /// The edits of a fix: start, end, new text.
+    type Edits = Vec<(u32, u32, &'static str)>;
+
     /// Applies rounds of fixes to the sample text, each fix one finding.
-    fn fixed(rounds: &[Vec<Vec<(u32, u32, &str)>>]) -> Fixed {
+    fn fixed(rounds: &[Vec<Edits>]) -> Fixed {
         let before = original();
         let file = Arc::new(before.path.clone());
         let mut text = before.text().to_owned();
@@ -279,7 +282,7 @@ mod tests {
         ) {
             let words = ["", "x", "YY", "zzzz"];
             let mut length = 36_u32;
-            let rounds: Vec<Vec<Vec<(u32, u32, &str)>>> = rounds.into_iter().map(|mut edits| {
+            let rounds: Vec<Vec<Edits>> = rounds.into_iter().map(|mut edits| {
                 // Free of conflicts, apart by one letter.
                 edits.sort_unstable();
                 let mut last = None;
