@@ -19,11 +19,26 @@ import sysconfig
 import threading
 import time
 import _thread
+from typing import Any, NamedTuple
 
 SLEEP, WAIT, JOIN, THREAD, PROCESS = "sleep", "wait", "join", "thread", "process"
 
 #: Packages whose frames are passed over beside the standard library's: what is called through them is the caller's doing.
 THROUGH = ("testdiet", "trio", "anyio", "sniffio", "outcome", "exceptiongroup", "pluggy", "_pytest")
+
+
+class Clock(NamedTuple):
+    """The real clock. In a tuple, because fake clocks (freezegun's, testdiet's own) look for what others took from ``time`` in
+    modules, attributes and closures, and exchange it."""
+
+    perf: Any
+    wall: Any
+    sleep: Any
+
+    @classmethod
+    def taken(cls):
+        """As ``time`` has them now."""
+        return cls(time.perf_counter, time.time, time.sleep)
 
 
 class Tally:
@@ -64,7 +79,7 @@ class Stand:
 class Gauges:
     """Counts while it is plugged in."""
 
-    def __init__(self, limits=None):
+    def __init__(self, real, limits=None):
         self.limits = limits
         self.current = None
         #: Where the running test is defined.
@@ -80,10 +95,9 @@ class Gauges:
         self.inert = False
         # Reentrant, because a signal handler or a finalizer that sleeps may run while it is held.
         self.lock = _thread.RLock()
-        self.perf = time.perf_counter
-        self.pause = time.sleep
+        self.real = real
         self.graced = 0.0
-        self.began = self.perf()
+        self.began = real.perf()
         self.opaque = {}
         self.roots = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")})
         self.installed = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")})
@@ -136,14 +150,14 @@ class Gauges:
             site = (self.outside if tally.closed else tally).at(key)
             site[0] += 1
             site[2] += untimed
-            flight = [tally, key, self.perf()]
+            flight = [tally, key, self.real.perf()]
             self.flying[id(flight)] = flight
         return flight
 
     def leave(self, flight):
         if flight is None:
             return
-        now = self.perf()
+        now = self.real.perf()
         with self.lock:
             tally, key, start = flight
             del self.flying[id(flight)]
@@ -164,11 +178,11 @@ class Gauges:
         patience = 10
         # A thread that was told to end and not joined gets a moment, as CPython's own tests give it; no more than a
         # twentieth of the run in all.
-        while tally.live > tally.wide and patience and self.graced < 0.05 * (self.perf() - self.began):
-            self.pause(0.001)
+        while tally.live > tally.wide and patience and self.graced < 0.05 * (self.real.perf() - self.began):
+            self.real.sleep(0.001)
             self.graced += 0.001
             patience -= 1
-        now = self.perf()
+        now = self.real.perf()
         with self.lock:
             for flight in self.flying.values():
                 if flight[0] is tally:
@@ -314,8 +328,8 @@ class Gauges:
             __tracebackhide__ = True
             first = sys._getframe(1)
             frame, last = self.place(first)
-            if frame is None or self.inside():
-                # A thread of the library waits for work; or it is part of a join or of a thread's start.
+            if frame is None or self.inside() or (timeout is not None and timeout <= 0):
+                # A thread of the library waits for work; or it is part of a join or of a thread's start; or only a look.
                 return original(condition, timeout)
             if last is None:
                 what, untimed = f"{type(condition).__name__}.wait", timeout is None

@@ -7,7 +7,6 @@ root, and counts what else the user runs. Descriptors and memory are the system'
 import errno
 import os
 import threading
-import time
 
 try:
     import resource
@@ -18,14 +17,14 @@ except ImportError:  # Windows
 class Limits:
     """Counts threads; knows which errors mean that a limit was reached."""
 
-    def __init__(self, threads, descriptors, memory):
+    def __init__(self, real, threads, descriptors, memory):
         self.descriptors = descriptors
         self.memory = memory
         # The machine's threads are shared by all workers of pytest-xdist.
         workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
         self.threads = max(1, threads // workers)
         self.shared = f" (a share of {threads} for each of {workers} workers)" if workers > 1 else ""
-        self.pause = time.sleep
+        self.real = real
         self.listdir = os.listdir
         self.tasks = "/proc/self/task" if os.path.isdir("/proc/self/task") else None
         # The main thread, and those that pytest-xdist talks with.
@@ -61,7 +60,7 @@ class Limits:
         # One that has been joined may take a moment to leave the system's list.
         patience = 20
         while alive >= self.threads and patience:
-            self.pause(0.001)
+            self.real.sleep(0.001)
             patience -= 1
             alive = self.count() - self.base
         if alive >= self.threads:

@@ -11,13 +11,15 @@ import json
 import os
 import sys
 import threading
-import time
 
 import pytest
 
 #: Seconds between two moments at which what was written is forced to disk. A write alone survives the death of the process;
-#: the disk survives that of the machine, and costs milliseconds.
-SYNC = 0.1
+#: the disk survives that of the machine, and costs milliseconds. Where it costs more, it is done less often: at most a
+#: fiftieth of the time is spent on it.
+SYNC, SHARE = 0.1, 50
+#: Seconds for which the figure of the memory in use is good enough.
+FRESH = 0.05
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -26,23 +28,27 @@ class System:
     """Functions of the real system, kept where neither a fake clock nor a mocking test replaces them."""
 
     def __init__(self):
-        self.perf = time.perf_counter
-        self.time = time.time
+        self.real = Clock.taken()
         self.write = os.write
         self.open = os.open
         self.fstat = os.fstat
         self.sync = getattr(os, "fdatasync", os.fsync)
-        self.getpid = os.getpid
         self.listdir = os.listdir
         self.stat = os.stat
         self.fds = next((path for path in ("/proc/self/fd", "/dev/fd") if os.path.isdir(path)), None)
+        # Since Linux 6.2 the size of the folder is the count.
+        self.counts = False
+        self.counts = self.fds is not None and self.stat(self.fds).st_size == self.descriptors()
         self.page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 0
         self.statm = os.path.exists("/proc/self/statm")
+        self.used, self.used_at = 0, 0.0
 
     def descriptors(self):
         """Descriptors open in this process, or None."""
         if self.fds is None:
             return None
+        if self.counts:
+            return self.stat(self.fds).st_size
         try:
             # The listing itself needs one.
             return len(self.listdir(self.fds)) - 1
@@ -51,9 +57,13 @@ class System:
             return None
 
     def memory(self):
-        """Bytes of memory in use, or 0."""
-        if not self.statm:
-            return 0
+        """Bytes of memory in use a moment ago, or 0."""
+        now = self.real.perf()
+        if self.statm and now - self.used_at > FRESH:
+            self.used, self.used_at = self.resident(), now
+        return self.used
+
+    def resident(self):
         try:
             fd = self.open("/proc/self/statm", os.O_RDONLY)
         except OSError:
@@ -71,7 +81,8 @@ class Stream:
         self.system = system
         self.path = os.path.join(folder, f"events-{os.getpid()}.jsonl")
         self.each = each
-        self.synced = system.perf()
+        #: When the disk is due, in the time of ``perf``.
+        self.due = system.real.perf() + SYNC
         self.fd = None
         self.identity = None
         self.reopen()
@@ -94,10 +105,11 @@ class Stream:
             self.reopen()
         self.system.write(self.fd, line)
         if sync:
-            now = self.system.perf()
-            if self.each or now - self.synced >= SYNC:
+            now = self.system.real.perf()
+            if self.each or now >= self.due:
                 self.system.sync(self.fd)
-                self.synced = self.system.perf()
+                done = self.system.real.perf()
+                self.due = done + max(SYNC, SHARE * (done - now))
 
 
 def printable(text):
@@ -128,15 +140,19 @@ class Recorder:
         self.root = os.path.join(str(config.rootpath), "")
         #: What is known of the running test.
         self.known = None
+        self.nodeid = None
         self.tally = None
-        self.traces = []
         self.ran = 0
+        #: Descriptors open after the last test.
+        self.open = system.descriptors()
+        #: Not in a child that a test forked.
+        self.here = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.leave)
         self.stream.tell({"event": "session", "root": str(config.rootpath), "pid": self.pid, "worker": self.worker})
 
-    @property
-    def here(self):
-        """Not in a child that a test forked."""
-        return self.system.getpid() == self.pid
+    def leave(self):
+        self.here = False
 
     # -- collecting ------------------------------------------------------------------------------------------------
 
@@ -171,26 +187,24 @@ class Recorder:
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
         system = self.system
-        before = system.descriptors()
+        before = self.open
         self.ran += 1
+        self.nodeid = item.nodeid
         self.known = test = {"event": "ended", "test": printable(item.nodeid), "outcome": "passed", "phases_s": [0.0, 0.0, 0.0]}
-        started = {"event": "started", "test": test["test"], "at": system.time(), "threads": threading.active_count()}
+        started = {"event": "started", "test": test["test"], "at": system.real.wall(), "threads": threading.active_count()}
         self.stream.tell({**started, "memory": system.memory(), "descriptors": before}, sync=True)
-        skipped = virtual()
         if self.gauges is not None:
             self.tally = self.gauges.begin(str(item.path), (item.location[1] or 0) + 1, getattr(item, "originalname", None) or item.name)
-        start = system.perf()
+        start = system.real.perf()
         yield
         if not self.here:
             return
-        test["wall_s"] = round(system.perf() - start, 6)
-        if virtual() > skipped:
-            test["virtual_s"] = round(virtual() - skipped, 6)
+        test["wall_s"] = round(system.real.perf() - start, 6)
         if self.tally is not None:
             self.gauges.finish(self.tally)
             self.describe(test, self.tally)
             self.tally = None
-        test["descriptors"] = after = system.descriptors()
+        test["descriptors"] = after = self.open = system.descriptors()
         if after is not None and before is not None:
             test["descriptors_left"] = after - before
         if item.get_closest_marker("slow"):
@@ -233,63 +247,26 @@ class Recorder:
         file = file[len(self.root) :] if file.startswith(self.root) else file
         return printable(file.replace(os.sep, "/"))
 
-    @pytest.hookimpl(hookwrapper=True, trylast=True)
-    def pytest_runtest_call(self, item):
-        self.trace()
-        yield
-        self.traced()
-
-    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef):
         wide = self.gauges is not None and fixturedef.scope != "function"
         if wide:
             self.gauges.wide.append(fixturedef)
-        self.trace()
         yield
-        self.traced()
         if wide:
             self.gauges.wide.pop()
 
-    # -- traced allocation: a stack, because a fixture may ask for another while it is set up ---------------------------
-
-    def trace(self):
-        if not self.order["alloc"]:
-            return
-        if not tracemalloc.is_tracing():
-            # A test that traces by itself has switched it off.
-            tracemalloc.start()
-        held, peak = tracemalloc.get_traced_memory()
-        for trace in self.traces:
-            trace[1] = max(trace[1], peak)
-        tracemalloc.reset_peak()
-        self.traces.append([held, held])
-
-    def traced(self):
-        if not self.order["alloc"]:
-            return
-        peak = tracemalloc.get_traced_memory()[1]
-        for trace in self.traces:
-            trace[1] = max(trace[1], peak)
-        held, peak = self.traces.pop()
-        if self.known is not None:
-            self.known["alloc_peak"] = max(self.known.get("alloc_peak", 0), peak - held)
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self, call):
-        if self.limits is not None and call.excinfo is not None and self.known is not None:
-            limit = self.limits.reached(call.excinfo.value)
-            limits = self.known.setdefault("limits", [])
-            if limit is not None and limit not in limits:
-                limits.append(limit)
-        yield
-
     def pytest_runtest_logreport(self, report):
         test = self.known
-        if test is None or not self.here or printable(report.nodeid) != test["test"]:
+        if test is None or not self.here or report.nodeid != self.nodeid:
             return
         phase = {"setup": 0, "call": 1, "teardown": 2}.get(report.when)
         if phase is not None:
             test["phases_s"][phase] = round(test["phases_s"][phase] + report.duration, 6)
+        fast_time = getattr(report, "fast_time", None)
+        if fast_time is not None:
+            # What `testdiet.plugin` says of its clock.
+            test["virtual_s"] = round(test.get("virtual_s", 0.0) + fast_time["virtual_seconds"], 6)
         if report.outcome == "rerun":
             test["outcome"] = "passed"
             test.pop("why", None)
@@ -321,6 +298,68 @@ class Recorder:
             self.gauges.unplug()
 
 
+class Tracer:
+    """With ``--alloc``: the traced peak of a test's call and of its fixtures, above what was held when each began.
+
+    A stack, because a fixture may ask for another while it is set up.
+    """
+
+    def __init__(self, recorder):
+        self.recorder = recorder
+        #: Bytes held at the start, and the peak since, outermost first.
+        self.traces = []
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self):
+        self.begin()
+        yield
+        self.end()
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_fixture_setup(self):
+        self.begin()
+        yield
+        self.end()
+
+    def begin(self):
+        if not tracemalloc.is_tracing():
+            # A test that traces by itself has switched it off.
+            tracemalloc.start()
+        held = self.mark()
+        self.traces.append([held, held])
+        tracemalloc.reset_peak()
+
+    def end(self):
+        self.mark()
+        held, peak = self.traces.pop()
+        test = self.recorder.known
+        if test is not None:
+            test["alloc_peak"] = max(test.get("alloc_peak", 0), peak - held)
+
+    def mark(self):
+        held, peak = tracemalloc.get_traced_memory()
+        for trace in self.traces:
+            trace[1] = max(trace[1], peak)
+        return held
+
+
+class Watch:
+    """With ``--constrain``: which tests fail because of a limit of the system's."""
+
+    def __init__(self, recorder, limits):
+        self.recorder = recorder
+        self.limits = limits
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, call):
+        test = self.recorder.known
+        if call.excinfo is not None and test is not None:
+            limit = self.limits.reached(call.excinfo.value)
+            if limit is not None and limit not in test.setdefault("limits", []):
+                test["limits"].append(limit)
+        yield
+
+
 def judged(report, known):
     """The outcome of a test after one more report. What failed stays failed."""
     if known in ("failed", "error"):
@@ -334,7 +373,7 @@ def judged(report, known):
     return known
 
 
-def end_with(parent):
+def end_with_parent():
     """Lets the system end this process when the one that started it is gone, so that no run goes on unseen."""
     if not sys.platform.startswith("linux"):
         return
@@ -344,13 +383,8 @@ def end_with(parent):
         ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
     except (ImportError, OSError, AttributeError):
         return
-    if os.getppid() != parent:
+    if os.getppid() == 1:
         os._exit(1)
-
-
-def virtual():
-    """Seconds that the fast_time clock has let pass so far without their being spent."""
-    return 0.0
 
 
 class Prepared:
@@ -361,31 +395,60 @@ class Prepared:
         self.system = System()
         self.limits = self.gauges = None
         if order["limits"] is not None:
-            self.limits = Limits(**order["limits"])
+            self.limits = Limits(self.system.real, **order["limits"])
             self.limits.apply()
         if order["gauges"] or order["limits"] is not None:
-            self.gauges = Gauges(self.limits)
+            self.gauges = Gauges(self.system.real, self.limits)
             self.gauges.plug_in()
         if order["alloc"]:
             tracemalloc.start()
 
+    def prepare_workers(self):
+        """Lets workers of pytest-xdist load this plugin as early as here; left to themselves they do after conftest.py."""
+        os.environ[PLUGINS] = ",".join(filter(None, [__name__, os.environ.get(PLUGINS)]))
+        os.environ[ORDER] = _encode({**self.order, "parent": os.getpid()})
 
-_order = os.environ.get("TESTDIET_RECORD")
+
+#: Names of variables: the order, and pytest's own list of plugins.
+ORDER, PLUGINS = "TESTDIET_RECORD", "PYTEST_PLUGINS"
+
+
+def ordered():
+    """The order for this very process, or None."""
+    order = json.loads(os.environ.get(ORDER, "null"))
+    plugins = os.environ.get(PLUGINS, "").split(",")
+    if order is None or __name__ not in plugins:
+        return order
+    # A worker, or a pytest that a test runs in a worker: that one is the test's own affair.
+    plugins.remove(__name__)
+    os.environ[PLUGINS] = ",".join(plugins)
+    if not os.environ[PLUGINS]:
+        del os.environ[PLUGINS]
+    return order if os.getppid() == order["parent"] else None
+
+
+_order = ordered()
 _prepared = None
-if _order:
+if _order is not None:
     import tracemalloc
 
-    from testdiet.gauges import Gauges
+    from testdiet.gauges import Clock, Gauges
     from testdiet.limits import Limits
 
-    _prepared = Prepared(json.loads(_order))
+    _prepared = Prepared(_order)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
-    if _prepared is not None:
-        order = _prepared.order
-        if not hasattr(config, "workerinput"):
-            end_with(order["parent"])
-        recorder = Recorder(config, order, _prepared.system, _prepared.gauges, _prepared.limits)
-        config.pluginmanager.register(recorder, "testdiet-recorder")
+    if _prepared is None:
+        return
+    if not hasattr(config, "workerinput"):
+        end_with_parent()
+        if config.getoption("dist", "no") != "no":
+            _prepared.prepare_workers()
+    recorder = Recorder(config, _order, _prepared.system, _prepared.gauges, _prepared.limits)
+    config.pluginmanager.register(recorder, "testdiet-recorder")
+    if _order["alloc"]:
+        config.pluginmanager.register(Tracer(recorder), "testdiet-tracer")
+    if _prepared.limits is not None:
+        config.pluginmanager.register(Watch(recorder, _prepared.limits), "testdiet-limits")

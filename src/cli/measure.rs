@@ -16,7 +16,7 @@ use crate::discover::Suites;
 use crate::measure::history::Past;
 use crate::measure::judge::{self, Excess, Slower};
 use crate::measure::{EndedHow, Gathered, Header, History, Record, Totals, record};
-use crate::pytest::{Constraint, Event, Interpreter, Interrupts, Plugin, Recording, Run, Timeouts};
+use crate::pytest::{Constraint, End, Event, Interpreter, Interrupts, Plugin, Recording, Run, Timeouts};
 use crate::report::{amount, measured, shown};
 
 /// Arguments of `testdiet measure`.
@@ -29,7 +29,7 @@ pub(crate) struct MeasureArgs {
     /// Options for pytest
     #[arg(last = true, value_name = "PYTEST ARGS")]
     pub pytest: Vec<OsString>,
-    /// The interpreter, or its virtual environment [default: $VIRTUAL_ENV, .venv, venv, python3]
+    /// The interpreter, or its virtual environment [default: that of an active one, of .venv or venv, or python3]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub python: Option<PathBuf>,
     /// Trace allocation too; slows the tests down
@@ -186,9 +186,11 @@ fn measure(args: &MeasureArgs, place: &Place, console: &mut Console) -> Result<S
 
     let mut gathered = Gathered::default();
     let mut progress = Progress::new(console);
-    let end = run.run(&interrupts, &mut |event: Event| {
-        gathered.hear(event);
-        progress.show(&gathered);
+    let end = run.watch(&interrupts, &mut |event: Option<Event>| {
+        match event {
+            Some(event) => gathered.hear(event),
+            None => progress.show(&gathered),
+        }
         ControlFlow::Continue(())
     });
     progress.clear();
@@ -204,7 +206,7 @@ fn measure(args: &MeasureArgs, place: &Place, console: &mut Console) -> Result<S
     let kept = place.history.finish(&slot, &record);
     print(args, &record, &over, &slower, console)?;
     kept?;
-    conclude(args, &record, began, &over, &end.tail(30), &end.output, console)
+    conclude(args, &record, began, &over, &tail(&end, record.ended.how), &end.output, console)
 }
 
 fn print(args: &MeasureArgs, record: &Record, over: &[Excess], slower: &[Slower], console: &mut Console) -> Result<(), Failure> {
@@ -230,6 +232,18 @@ fn json(value: &impl Serialize, console: &mut Console) -> Result<(), Failure> {
         serde_json::to_writer_pretty(&mut *out, value)?;
         writeln!(out)
     })
+}
+
+/// The end of pytest's output that is worth showing. After a hang it is the stacks, without pytest's own part of them.
+fn tail(end: &End, how: EndedHow) -> String {
+    if how != EndedHow::Hung {
+        return end.tail(30);
+    }
+    let harness = ["/_pytest/", "/pluggy/", "/pytest/__main__.py", "<frozen runpy>", "/xdist/", "/execnet/"];
+    let stacks = end.tail(400);
+    let lines = stacks.lines().filter(|line| !harness.iter().any(|part| line.contains(part)));
+    let lines: Vec<&str> = lines.collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
 }
 
 /// Tells how it ended, and what that means.
@@ -382,6 +396,7 @@ impl<'a> Progress<'a> {
         let line = match (gathered.running(), gathered.collecting()) {
             (Some(test), _) => format!("{ended}/{collected} tests, {took} s, {slept:.1} s asleep: {test}"),
             (None, Some(file)) => format!("collecting {file}"),
+            (None, None) if gathered.collected == 0 => "starting pytest".to_owned(),
             (None, None) => format!("{ended}/{collected} tests, {took} s, {slept:.1} s asleep"),
         };
         self.console.progress(&shown::escaped(&line));

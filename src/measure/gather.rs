@@ -106,8 +106,10 @@ impl Gathered {
             None if closed => (EndedHow::Finished, None, None),
             None => (EndedHow::Lost, None, None),
             Some(How::Exited(code)) if closed => (EndedHow::Finished, Some(code), None),
-            // Whoever calls `os._exit` leaves no word behind. A process that never began has not crashed either.
-            Some(How::Exited(code)) if self.began() => (EndedHow::Crashed, Some(code), None),
+            // Whoever calls `os._exit` leaves no word behind. Before there was anything to run, pytest itself gave up.
+            Some(How::Exited(code)) if self.last.is_some() || self.running().is_some() || self.collecting().is_some() => {
+                (EndedHow::Crashed, Some(code), None)
+            }
             Some(How::Exited(code)) => (EndedHow::Finished, Some(code), None),
             Some(How::Killed(signal)) => (EndedHow::Crashed, None, Some(signal)),
             Some(How::Interrupted | How::Stopped) => (EndedHow::Interrupted, None, None),

@@ -189,3 +189,55 @@ fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
     let bytes = fs::read(path).map_err(|error| StoreError::Read { path: path.to_path_buf(), error })?;
     serde_json::from_slice(&bytes).map_err(|error| StoreError::Format { path: path.to_path_buf(), error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pytest::run::How;
+
+    fn header() -> Header {
+        Header {
+            version: VERSION,
+            run: 0,
+            started: 0,
+            interpreter: PathBuf::new(),
+            python: String::new(),
+            pytest: String::new(),
+            arguments: Vec::new(),
+            alloc: false,
+            constrain: None,
+        }
+    }
+
+    #[test]
+    fn runs_are_numbered_and_the_oldest_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::of(dir.path());
+        for n in 1..=KEPT as u64 + 3 {
+            let slot = history.begin(dir.path(), header()).unwrap();
+            assert_eq!(slot.header.run, n);
+            File::create(slot.folder.join("events-1.jsonl")).unwrap();
+            let record = Gathered::default().record(slot.header.clone(), Some(How::Exited(0)), Duration::ZERO);
+            history.finish(&slot, &record).unwrap();
+            assert!(!slot.folder.join("events-1.jsonl").exists());
+        }
+        let records = history.records();
+        assert_eq!((records.len(), records[0].header.run), (KEPT, 4));
+    }
+
+    #[test]
+    fn a_run_that_left_no_record_is_made_of_its_events() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History::of(dir.path());
+        assert!(history.last().unwrap().is_none());
+        let slot = history.begin(dir.path(), header()).unwrap();
+        let mut events = File::create(slot.folder.join("events-7.jsonl")).unwrap();
+        events.write_all(b"{\"event\":\"session\",\"root\":\"/work\",\"pid\":7,\"worker\":null}\n").unwrap();
+        events.write_all(b"{\"event\":\"started\",\"test\":\"a.py::t\",\"at\":1.0,\"threads\":3}\n{\"event\":\"en").unwrap();
+        assert!(matches!(history.last().unwrap(), Some(Past::Running(_))));
+        drop(slot);
+        let Some(Past::Over(record)) = history.last().unwrap() else { panic!("nobody runs it") };
+        assert_eq!(record.ended.how, crate::measure::EndedHow::Lost);
+        assert_eq!((record.ended.running[0].test.as_str(), record.ended.running[0].before.threads), ("a.py::t", 3));
+    }
+}

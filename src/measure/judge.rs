@@ -134,3 +134,90 @@ fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;
     if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::measure::record::{Ended, EndedHow, Header, Totals, VERSION};
+
+    fn test(name: &str, wall_s: f64) -> Test {
+        Test { outcome: Outcome::Passed, wall_s, ..Test::crashed(name.to_owned()) }
+    }
+
+    fn run(tests: Vec<Test>) -> Record {
+        Record {
+            header: Header {
+                version: VERSION,
+                run: 1,
+                started: 0,
+                interpreter: PathBuf::new(),
+                python: String::new(),
+                pytest: String::new(),
+                arguments: Vec::new(),
+                alloc: false,
+                constrain: None,
+            },
+            root: PathBuf::from("/work"),
+            took_s: 0.0,
+            workers: 0,
+            collected: 0,
+            ended: Ended {
+                how: EndedHow::Finished,
+                exit: Some(0),
+                signal: None,
+                running: Vec::new(),
+                collecting: None,
+                last: None,
+            },
+            totals: Totals::of(&tests),
+            tests,
+            outside: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn slower_means_by_a_fifth_and_by_50_ms_than_the_median_of_the_last_five() {
+        // The median of the last five is 1.0; the run of 9 s is too long ago.
+        let before: Vec<Record> = [9.0, 9.0, 9.0, 1.2, 1.0, 0.9, 5.0, 0.8].map(|t| run(vec![test("a.py::t", t)])).into();
+        let found = |wall| slower(&run(vec![test("a.py::t", wall)]), &before);
+        assert!(found(1.2).is_empty(), "not by more than a fifth");
+        let told = &found(1.21)[0];
+        assert_eq!((told.median_s, told.runs), (1.0, 5));
+
+        let before = [run(vec![test("a.py::t", 0.1)])];
+        assert!(slower(&run(vec![test("a.py::t", 0.149)]), &before).is_empty(), "by less than 50 ms");
+        assert_eq!(slower(&run(vec![test("a.py::t", 0.151)]), &before).len(), 1);
+        let failed = Test { outcome: Outcome::Failed, ..test("a.py::t", 5.0) };
+        assert!(slower(&run(vec![failed]), &before).is_empty(), "a failure takes as long as it takes");
+        let mut traced = run(vec![test("a.py::t", 5.0)]);
+        traced.header.alloc = true;
+        assert!(slower(&traced, &before).is_empty(), "measured in another way");
+        assert!(slower(&run(vec![test("a.py::new", 5.0)]), &before).is_empty());
+    }
+
+    #[test]
+    fn each_budget_is_held_against_what_it_is_about() {
+        let mut tests = vec![
+            Test { sleep_s: 0.4, ..test("a.py::one", 1.5) },
+            Test { sleep_s: 0.5, ..test("a.py::two", 2.5) },
+            Test { sleep_s: 9.0, slow: true, ..test("a.py::slow", 90.0) },
+            Test { sleep_s: 9.0, fast_time: true, ..test("b.py::fast", 1.0) },
+        ];
+        tests[2].threads.started = 7;
+        tests[3].alloc_peak = Some(20_001);
+        let budgets = Budgets { file_runtime: 3.5, sleep_per_file: 0.8, sleep_per_suite: 0.8, ..Budgets::default() };
+        let found = excesses(&run(tests), &budgets, &|_| budgets.clone());
+        let told: Vec<_> = found.iter().map(|e| (e.of, e.name.as_str(), e.budget, e.value)).collect();
+        let expected = [
+            (Of::Suite, "", "sleep-per-suite", 0.9),
+            (Of::File, "a.py", "sleep-per-file", 0.9),
+            (Of::File, "a.py", "file-runtime", 4.0),
+            (Of::Test, "a.py::slow", "threads-per-test", 7.0),
+            (Of::Test, "a.py::two", "test-runtime", 2.5),
+            (Of::Test, "b.py::fast", "allocation", 20_001.0),
+        ];
+        assert_eq!(told, expected);
+    }
+}

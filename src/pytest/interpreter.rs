@@ -265,12 +265,11 @@ fn of_environment(folder: &Path) -> Option<PathBuf> {
 
 fn on_path(name: &OsStr) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
-    let candidates = env::split_paths(&folders).flat_map(|dir| {
-        let plain = dir.join(name);
-        let exe = plain.with_added_extension(env::consts::EXE_EXTENSION);
-        if cfg!(windows) { [exe, plain] } else { [plain.clone(), plain] }
-    });
-    candidates.into_iter().find(|path| path.is_file())
+    let mut exe = name.to_owned();
+    if cfg!(windows) && Path::new(name).extension().is_none() {
+        exe.push(".exe");
+    }
+    env::split_paths(&folders).map(|folder| folder.join(&exe)).find(|path| path.is_file())
 }
 
 /// What an interpreter prints when asked what it is, its errors included.

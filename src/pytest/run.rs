@@ -2,7 +2,7 @@
 
 use std::env::JoinPathsError;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -181,8 +181,6 @@ struct Order<'a> {
     gauges: bool,
     alloc: bool,
     limits: Option<Constraint>,
-    /// The recorder ends pytest when this process is gone.
-    parent: u32,
 }
 
 impl<'a> Run<'a> {
@@ -210,6 +208,18 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When it could not be started or watched.
     pub fn run(&self, interrupts: &Interrupts, listen: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Result<End, RunError> {
+        self.watch(interrupts, &mut |event| event.map_or(ControlFlow::Continue(()), &mut *listen))
+    }
+
+    /// As [`Self::run`], and calls `watch` with `None` some forty times a second: time passes also while nothing is told.
+    ///
+    /// # Errors
+    /// When it could not be started or watched.
+    pub fn watch(
+        &self,
+        interrupts: &Interrupts,
+        watch: &mut dyn FnMut(Option<Event>) -> ControlFlow<()>,
+    ) -> Result<End, RunError> {
         let output = self.keep.join("output.txt");
         let out = File::create(&output).map_err(kept(&output))?;
         let err = out.try_clone().map_err(kept(&output))?;
@@ -226,7 +236,7 @@ impl<'a> Run<'a> {
             if !events.is_empty() {
                 heard = Instant::now();
             }
-            let enough = events.into_iter().any(|event| listen(event).is_break());
+            let enough = events.into_iter().map(Some).chain([None]).any(|event| watch(event).is_break());
             if over {
                 break None;
             } else if enough {
@@ -252,7 +262,7 @@ impl<'a> Run<'a> {
         }
         for event in reader.poll().map_err(kept(&self.keep))? {
             // Too late to break off.
-            _ = listen(event);
+            _ = watch(Some(event));
         }
         Ok(End { how, took: start.elapsed(), output })
     }
@@ -291,7 +301,6 @@ impl<'a> Run<'a> {
             gauges: self.recording.gauges,
             alloc: self.recording.alloc,
             limits: self.recording.constraint,
-            parent: std::process::id(),
         };
         // Numbers, flags and text always become JSON.
         command.env(ORDER, serde_json::to_string(&order).unwrap_or_default());
@@ -439,11 +448,11 @@ fn sweep(keep: &Path) {
     // The folder's name is part of the order, and no other run's.
     let Ok(marker) = serde_json::to_string(&keep) else { return };
     let finder = memchr::memmem::Finder::new(&marker);
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let id = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         let Some(id) = id.filter(|id| id.as_raw_nonzero().get().unsigned_abs() != std::process::id()) else { continue };
         // The environments of other users' processes are closed to us, and none of ours.
-        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let ours = environment.split(|b| *b == 0).any(|v| v.starts_with(ORDER.as_bytes()) && finder.find(v).is_some());
         if ours {
             _ = kill_process(id, Signal::KILL);
