@@ -143,10 +143,15 @@ impl Problem {
                 // What a change cannot reach stays as it was found.
                 dirty.extend(all.iter().filter(|t| self.reach[**t].contains(&fix)));
             }
-            fickle.extend(wrong.difference(&alone));
-            if wrong.iter().any(|t| fickle.contains(t) || self.reach[*t].is_empty()) {
-                // What goes wrong in company has to be seen well in company.
+            // What goes wrong in company has to be seen well in company: first that of its file.
+            let lasting = |t: &usize| fickle.contains(t) || self.reach[*t].is_empty();
+            if wrong.iter().any(lasting) {
                 dirty.clone_from(&all);
+            }
+            for test in wrong.difference(&alone) {
+                let suspected = !self.accused(&settled.choice, *test).is_empty();
+                dirty.extend(all.iter().filter(|t| !suspected || self.file[**t] == self.file[*test]));
+                fickle.insert(*test);
             }
             // A test without any fix does what it did.
             let bare = |t: &usize| self.accused(&settled.choice, *t).is_empty();
