@@ -19,8 +19,20 @@ macro_rules! package {
 }
 
 /// Path and text of each file. A test holds this against the folder.
-pub const FILES: &[(&str, &str)] =
-    package!["testdiet/__init__.py", "testdiet/gauges.py", "testdiet/limits.py", "testdiet/prover.py", "testdiet/recorder.py"];
+pub const FILES: &[(&str, &str)] = package![
+    "testdiet/__init__.py",
+    "testdiet/clock.py",
+    "testdiet/gauges.py",
+    "testdiet/guards.py",
+    "testdiet/install.py",
+    "testdiet/limits.py",
+    "testdiet/locks.py",
+    "testdiet/plugin.py",
+    "testdiet/prover.py",
+    "testdiet/recorder.py",
+    "testdiet/vendor.py",
+    "testdiet/waiting.py"
+];
 
 /// The module that records; pytest gets it with `-p`.
 pub const RECORDER: &str = "testdiet.recorder";
