@@ -290,14 +290,14 @@ impl<'i> Run<'i> {
     fn round(&mut self) -> Checked {
         let mut checked = Checked { files: self.input.files.len(), ..Checked::default() };
         let read: Vec<_> = self.input.files.par_iter().map(|(found, _)| self.read(found)).collect();
-        let mut wanted: Vec<(usize, Arc<SourceFile>)> = Vec::new();
-        let mut idle: Vec<(usize, Arc<SourceFile>)> = Vec::new();
+        let mut wanted: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
+        let mut idle: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
         let mut weights: BTreeMap<Mask, usize> = BTreeMap::new();
         for (i, source) in read.into_iter().enumerate() {
             match source {
                 Ok((source, m, speaks)) => {
                     *weights.entry(m).or_default() += source.text().len();
-                    if m.is_empty() && !speaks { idle.push((i, source)) } else { wanted.push((i, source)) }
+                    if m.is_empty() && !speaks { idle.push((i, source, m)) } else { wanted.push((i, source, m)) }
                 }
                 Err(SourceError::Io(e)) => {
                     let path = self.input.files[i].0.path.clone();
@@ -309,20 +309,23 @@ impl<'i> Run<'i> {
         self.project.queries.prepare(&weights);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         // A conftest.py that does so passes it on to those who use its fixtures.
+        let mut asked = 0;
         loop {
-            let offers: Vec<Offer> = wanted.par_iter().filter_map(|(i, source)| self.offer(*i, source)).collect();
+            let offers: Vec<Offer> = wanted[asked..].par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
+            asked = wanted.len();
             let (named, rest): (Vec<_>, Vec<_>) =
-                idle.into_par_iter().partition(|(_, source)| offers.iter().any(|o| o.is_taken_up_by(source)));
+                idle.into_par_iter().partition(|(_, source, _)| offers.iter().any(|o| o.is_taken_up_by(source)));
             idle = rest;
             let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
-            let more = named.iter().any(|(i, _)| shared(*i));
+            let more = named.iter().any(|(i, ..)| shared(*i));
             wanted.extend(named);
             if !more {
                 break;
             }
         }
-        wanted.sort_by_key(|(i, _)| *i);
-        let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
+        wanted.sort_by_key(|(i, ..)| *i);
+        let judged: Vec<(usize, Judged)> =
+            wanted.into_par_iter().map(|(i, source, mask)| (i, self.judge(i, source, mask))).collect();
         self.conclude(judged, &mut checked);
         checked.parsed = self.project.parsed();
         checked
@@ -450,12 +453,14 @@ impl<'i> Run<'i> {
         })
     }
 
-    fn judge(&self, i: usize, source: Arc<SourceFile>) -> Judged {
+    fn judge(&self, i: usize, source: Arc<SourceFile>, mask: Mask) -> Judged {
         let (found, settings) = &self.input.files[i];
         let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
         // A test module is dropped when it is judged; what others import is kept and shared.
-        let module = if found.role == Role::Test {
-            match self.project.parse(source, found.role) {
+        let module = if let Some(module) = self.project.loaded(&found.path) {
+            module
+        } else if found.role == Role::Test {
+            match self.project.parse(source, found.role, mask) {
                 Ok(module) => Arc::new(module),
                 Err(_) => return nothing,
             }

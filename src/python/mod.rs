@@ -7,6 +7,6 @@ pub mod lower;
 pub mod project;
 pub mod scope;
 pub mod semantics;
-mod stdlib;
+pub(crate) mod stdlib;
 pub mod suite;
 pub mod value;

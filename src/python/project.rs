@@ -12,7 +12,7 @@ use super::ast::{Arg, Ast, Expr, ExprId, ExprKind, Function, Stmt, StmtId, StmtK
 use super::lower;
 use super::scope::Scopes;
 use crate::discover::{Role, Suite};
-use crate::query::{Match, Queries, QueryError};
+use crate::query::{Mask, Match, Queries, QueryError};
 use crate::source::SourceFile;
 
 /// A parsed file.
@@ -75,13 +75,12 @@ impl std::fmt::Debug for Module {
 }
 
 impl Module {
-    /// Parses and matches a file.
+    /// Parses a file and matches the queries that it triggers.
     ///
     /// # Errors
     /// When a project's own query does not compile.
-    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries) -> Result<Self, QueryError> {
+    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries, mask: Mask) -> Result<Self, QueryError> {
         let file = Arc::new(source.path.clone());
-        let mask = queries.triggered(source.text());
         let (ast, matches) = match lower::parse(source.text()) {
             Some(tree) => {
                 let ast = lower::lower(&tree, source.text());
@@ -330,14 +329,14 @@ impl Project {
         }
     }
 
-    /// Parses a file.
+    /// Parses a file, given the queries that it triggers.
     ///
     /// # Errors
     /// When a project's own query does not compile.
-    pub fn parse(&self, source: Arc<SourceFile>, role: Role) -> Result<Module, QueryError> {
+    pub fn parse(&self, source: Arc<SourceFile>, role: Role, mask: Mask) -> Result<Module, QueryError> {
         self.parsed.0.fetch_add(1, Ordering::Relaxed);
         self.parsed.1.fetch_add(source.text().len(), Ordering::Relaxed);
-        Module::new(source, role, &self.queries)
+        Module::new(source, role, &self.queries, mask)
     }
 
     /// How many files were parsed, and how many bytes that was.
@@ -355,9 +354,16 @@ impl Project {
         };
         slot.get_or_init(|| {
             let source = self.source(path).ok()?;
-            self.parse(source, self.role(path)).ok().map(Arc::new)
+            let mask = self.queries.triggered(source.text());
+            self.parse(source, self.role(path), mask).ok().map(Arc::new)
         })
         .clone()
+    }
+
+    /// A module that has been loaded already, for whatever reason.
+    #[must_use]
+    pub fn loaded(&self, path: &Path) -> Option<Arc<Module>> {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).get(path)?.get()?.clone()
     }
 
     /// The test code that mentions a function of a helper module and, as an import has to, that module; parsed once, kept.
