@@ -182,7 +182,8 @@ impl Run<'_> {
             Mode::Diff | Mode::Check => ("Would fix", "would remain"),
         };
         if self.mode != Mode::Check {
-            totals::write(&fixed.after, Some(&fixed.before), view, &|suite| self.opened.limits(suite), out)?;
+            let before = Some(&fixed.before).filter(|before| before.files > 0);
+            totals::write(&fixed.after, before, view, &|suite| self.opened.limits(suite), out)?;
         }
         if applied == 0 && remain == 0 {
             return totals::summary(&fixed.after, view, out);

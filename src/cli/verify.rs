@@ -1,6 +1,7 @@
 //! `testdiet fix --verify`: proves the fixes with the user's pytest before any of them is written.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::options::GlobalOptions;
 use super::project::{Opened, suites};
 use crate::pytest::{Interpreter, Interrupts};
 use crate::report::{amount, shown};
-use crate::verify::{Progress, Proof, Request, prove};
+use crate::verify::{Progress, Proof, Request, VerifyError, prove};
 
 /// How fixes are proven.
 #[derive(Debug, Args)]
@@ -32,6 +33,9 @@ pub(crate) struct ProofOptions {
     /// Never make the cores busy
     #[arg(long, overrides_with = "stress", requires = "verify")]
     pub no_stress: bool,
+    /// After Ctrl-C, apply what has done well in every run so far; without it a terminal is asked
+    #[arg(long, requires = "verify")]
+    pub keep_interrupted: bool,
     /// Options for pytest
     #[arg(last = true, value_name = "PYTEST ARGS", requires = "verify")]
     pub pytest: Vec<OsString>,
@@ -59,7 +63,29 @@ pub(super) fn run(args: &FixArgs, global: &GlobalOptions, opened: &Opened, conso
         shown.lock().unwrap_or_else(PoisonError::into_inner).show(progress);
     });
     shown.into_inner().unwrap_or_else(PoisonError::into_inner).clear();
-    Ok(proven?)
+    let proven = proven?;
+    let kept = proven.judged.iter().filter(|j| j.fate.keeps()).count();
+    if proven.interrupted && (kept == 0 || !(proof.keep_interrupted || asked(kept, console)?)) {
+        return Err(VerifyError::Interrupted.into());
+    }
+    Ok(proven)
+}
+
+/// Asks whether fixes that were not run as often as they should are to be applied. Nobody there means no.
+fn asked(kept: usize, console: &mut Console) -> Result<bool, Failure> {
+    if !(console.live() && std::io::stdin().is_terminal()) {
+        return Ok(false);
+    }
+    console.aside(Verbosity::Default, |err| {
+        write!(err, "Interrupted. {} did well in every run so far, though not in all. Apply? [y/N] ", fixes(kept))
+    })?;
+    let mut answer = String::new();
+    _ = std::io::stdin().read_line(&mut answer);
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn fixes(count: usize) -> String {
+    if count == 1 { "1 fix".to_owned() } else { format!("{} fixes", amount::number(count)) }
 }
 
 /// Tells how far it is: a line for each run of the tests; on a terminal with the test that has just ended.
@@ -83,7 +109,7 @@ impl<'a> Shown<'a> {
             Progress::Copying => self.begin("Copying the project".to_owned()),
             Progress::Baseline => self.begin("Running the tests without fixes, twice".to_owned()),
             Progress::Candidate { number, fixes, dropped, tests, load } => {
-                let fixes = amount::counted(fixes, "fix").replace("fixs", "fixes");
+                let fixes = self::fixes(fixes);
                 let dropped = if dropped > 0 { format!(" ({} dropped)", amount::number(dropped)) } else { String::new() };
                 let load = if load { ", all cores busy" } else { "" };
                 self.begin(format!("Run {number}: {} with {fixes}{dropped}{load}", amount::counted(tests, "test")));

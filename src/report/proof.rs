@@ -130,6 +130,9 @@ fn notes(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
         let last = tail.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default();
         writeln!(out, "note: pytest cannot import {}: {}", shown::escaped(file), shown::escaped(last.trim()))?;
     }
+    if proof.interrupted {
+        writeln!(out, "note: interrupted before the fixes had done well as often as was asked for")?;
+    }
     match proof.coverage {
         Some(true) => {}
         Some(false) => {
@@ -158,6 +161,7 @@ struct Whole<'a> {
     coverage: Option<bool>,
     written: Vec<String>,
     candidates: usize,
+    interrupted: bool,
     remaining: serde_json::Value,
 }
 
@@ -190,6 +194,7 @@ pub fn write_json(proof: &Proof, remaining: &Checked, view: &View, out: &mut dyn
         coverage: proof.coverage,
         written: proof.written.iter().map(|p| p.to_string_lossy().replace('\\', "/")).collect(),
         candidates: proof.candidates,
+        interrupted: proof.interrupted,
         remaining: serde_json::from_slice(&findings)?,
     };
     serde_json::to_writer_pretty(&mut *out, &whole)?;

@@ -144,6 +144,8 @@ pub struct Proof {
     pub written: Vec<PathBuf>,
     /// Candidates that were run.
     pub candidates: usize,
+    /// Whether Ctrl-C ended it: what is kept has done well at least once, but not as often as was asked for.
+    pub interrupted: bool,
 }
 
 /// Proves fixes: runs the tests they reach without and with them, and keeps those that change nothing for any test.
@@ -158,6 +160,7 @@ pub fn prove(
     let mut proof = Proof::default();
     let first = engine::fix_where(request.input, Applicability::Unsafe, request.wanted)?;
     if first.changes.is_empty() {
+        // Nothing to fix, so it is before as it is after.
         proof.fixed = first;
         return Ok(proof);
     }
@@ -198,6 +201,9 @@ pub fn prove(
         proof.judged.extend(judged);
         if proof.fixed.before.files == 0 {
             proof.fixed.before = fixed.before;
+        }
+        if trial.interrupted() {
+            break;
         }
     }
     proof.fixed.changes = changes(&kept.units, &kept.originals, &kept.choice);

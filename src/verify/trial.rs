@@ -61,6 +61,7 @@ pub(super) struct Trial<'a> {
     written: BTreeSet<PathBuf>,
     number: usize,
     dropped: usize,
+    interrupted: bool,
 }
 
 impl<'a> Trial<'a> {
@@ -86,7 +87,13 @@ impl<'a> Trial<'a> {
             written: BTreeSet::new(),
             number: 0,
             dropped: 0,
+            interrupted: false,
         }
+    }
+
+    /// Whether Ctrl-C ended it before everything was tried.
+    pub const fn interrupted(&self) -> bool {
+        self.interrupted
     }
 
     /// Adds to the kept fixes those of the fresh ones that the tests accept, and says what became of the others.
@@ -137,7 +144,7 @@ impl<'a> Trial<'a> {
             if again && runs == 1 {
                 break;
             }
-            let settled = problem.settle(choice, |choice, tests| {
+            let settled = problem.settle(choice.clone(), |choice, tests| {
                 self.dropped = choice.iter().filter(|c| c.is_none()).count();
                 let mut wrong = BTreeSet::new();
                 let times = if again { runs - 1 } else { 1 };
@@ -147,7 +154,19 @@ impl<'a> Trial<'a> {
                     wrong.extend(self.candidate(&units, &kept.originals, choice, &names, &tests, load)?);
                 }
                 Ok::<_, VerifyError>(wrong)
-            })?;
+            });
+            let settled = match settled {
+                Ok(settled) => settled,
+                // What stood until now may be kept, if somebody wants that.
+                Err(VerifyError::Interrupted) if again || old > 0 => {
+                    self.interrupted = true;
+                    if !again {
+                        choice[old..].fill(None);
+                    }
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             choice = settled.choice;
             for blame in settled.blamed {
                 let name = &names[blame.test];
@@ -425,6 +444,7 @@ impl<'a> Trial<'a> {
         proof.uncollected = self.baseline.uncollected;
         proof.written = self.written.into_iter().collect();
         proof.candidates = self.number;
+        proof.interrupted = self.interrupted;
     }
 }
 
