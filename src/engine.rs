@@ -143,15 +143,21 @@ pub fn check_changed(input: &Input, changes: &[Change]) -> Result<Checked, Query
 /// # Errors
 /// As [`check`].
 pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
-    fix_where(input, level, &|_| true)
+    fix_where(input, &[], level, &|_| true)
 }
 
-/// As [`fix`], but only with the fixes of findings that are wanted.
+/// As [`fix`], of the texts after changes that are not written, and only with the fixes of findings that are wanted.
 ///
 /// # Errors
 /// As [`check`].
-pub fn fix_where(input: &Input, level: Applicability, wanted: &dyn Fn(&Finding) -> bool) -> Result<Fixed, QueryError> {
+pub fn fix_where(
+    input: &Input,
+    changes: &[Change],
+    level: Applicability,
+    wanted: &dyn Fn(&Finding) -> bool,
+) -> Result<Fixed, QueryError> {
     let mut run = Run::new(input)?;
+    run.project.overlay(changes.iter().map(|c| Arc::new(c.after.clone())));
     let before = run.round();
     let mut fixed = Fixed::default();
     let mut current: HashMap<PathBuf, Arc<SourceFile>> = HashMap::new();

@@ -124,6 +124,10 @@ fn exactly_what_the_tests_refuse_is_relaxed_or_dropped() {
     let before = tree(sandbox.root());
     let output = verify_with(&sandbox, python(), &["--output-format=json", "--runs=2"]);
     assert_eq!(output.status.code(), Some(1), "a fix was dropped");
+    // What was refused is remembered: nothing has to run for it again.
+    let again = verify_with(&sandbox, python(), &["--output-format=json", "--runs=2"]);
+    assert_eq!(json(&again)["fixes"].as_array().unwrap().len(), 1);
+    assert_eq!((&json(&again)["candidates"], &json(&again)["fixes"][0]["remembered"]), (&0.into(), &true.into()));
     let proof = json(&output);
     let told: Vec<_> = fates(&proof).into_iter().map(|(message, fate, _)| format!("{fate}: {message}")).collect();
     assert_eq!(
@@ -173,15 +177,41 @@ fn a_suite_that_takes_every_fix_ends_well_and_shows_the_table() {
 fn a_patch_or_a_check_writes_nothing() {
     let sandbox = project(&[GOOD]);
     let before = tree(sandbox.root());
+    let runs = |output: &Output| String::from_utf8_lossy(&output.stderr).contains("Run 1");
     let diff = verify(&sandbox, &["--diff"]);
-    assert_eq!(diff.status.code(), Some(1));
+    assert_eq!((diff.status.code(), runs(&diff)), (Some(1), true));
     let patch = String::from_utf8(diff.stdout).unwrap();
     assert!(
         patch.starts_with("--- a/tests/test_jobs.py") && patch.ends_with("+    time.sleep(0.1)\n     assert True\n"),
         "{patch}"
     );
-    assert_eq!(verify(&sandbox, &["--check"]).status.code(), Some(1));
+    // What was proven is remembered as long as nothing changes that the proof rests on.
+    let check = verify(&sandbox, &["--check"]);
+    assert_eq!((check.status.code(), runs(&check)), (Some(1), false));
     assert_eq!(tree(sandbox.root()), before);
+    sandbox.write("src/product.py", format!("{PRODUCT}# new"));
+    let output = verify(&sandbox, &[]);
+    assert_eq!((output.status.code(), runs(&output)), (Some(0), true));
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_lost() {
+    let sandbox = project(&[GOOD]);
+    sandbox.write("data.bin", vec![7; 400_000]);
+    let small = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(small.path()).status();
+    if !mounted.is_ok_and(|s| s.success()) {
+        println!("not tried: only root can make a small disk");
+        return;
+    }
+    let before = tree(sandbox.root());
+    let output = command(&sandbox, python(), &["--runs=1"]).env("TMPDIR", small.path()).output().unwrap();
+    let left = std::fs::read_dir(small.path()).unwrap().count();
+    Command::new("umount").arg(small.path()).status().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("error: there is no room for a copy of the project in ") && err.contains("TMPDIR"), "{err}");
+    assert_eq!((tree(sandbox.root()), left), (before, 0));
 }
 
 #[test]

@@ -43,7 +43,10 @@ fn refused(proof: &Proof, view: &View, out: &mut dyn Write) -> io::Result<()> {
     for judged in &proof.judged {
         let (word, reason, tail) = match &judged.fate {
             Fate::Proven | Fate::Relaxed => continue,
-            Fate::Dropped { test, reason, tail } => ("dropped", format!("{test}: {reason}"), tail.as_deref()),
+            Fate::Dropped { test, reason, tail } => {
+                let before = if judged.remembered { " (in an earlier run; nothing it rests on has changed)" } else { "" };
+                ("dropped", format!("{test}: {reason}{before}"), tail.as_deref())
+            }
             Fate::Held { reason } => ("held back", reason.clone(), None),
         };
         let Some(first) = judged.findings.first() else { continue };
@@ -135,6 +138,7 @@ fn notes(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
     }
     match proof.coverage {
         Some(true) => {}
+        _ if proof.candidates == 0 => {}
         Some(false) => {
             writeln!(out, "note: `coverage` is not installed there, so that the same lines run was not part of the proof")?;
         }
@@ -172,6 +176,7 @@ struct OneFix<'a> {
     row: u32,
     messages: &'a [String],
     fate: &'static str,
+    remembered: bool,
     test: Option<&'a str>,
     reason: Option<&'a str>,
     tail: Option<&'a str>,
@@ -215,6 +220,7 @@ fn one<'a>(judged: &'a Judged, view: &View) -> Option<OneFix<'a>> {
         row: first.source.location(first.span.start).row,
         messages: &judged.messages,
         fate,
+        remembered: judged.remembered,
         test,
         reason,
         tail,

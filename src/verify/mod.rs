@@ -7,12 +7,14 @@
 //! * [`baseline`] is what they do without any fix, and what a run is held against.
 //! * [`search`] finds the fixes that the tests refuse.
 //! * [`trial`] tries fixes in the copy, [`load`] makes that hard.
+//! * [`memory`] spares what an earlier run has proven or refused.
 //! * [`prove`] ties these together; `fix --verify` and the reviewer call it.
 //!
 //! Nothing here writes to the project: what is proven is handed back as changes.
 
 mod baseline;
 mod load;
+mod memory;
 mod prove;
 pub mod reach;
 pub mod search;

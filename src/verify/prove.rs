@@ -1,20 +1,21 @@
 //! The story of a proof: plan, copy, baseline, search, and what became of each fix.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::VerifyError;
 use super::baseline::Figures;
+use super::memory::{Ground, Memory, Verdict};
 use super::reach::Files;
 use super::session::{Setup, imports, slashed};
 use super::shadow::Shadow;
 use super::trial::{Kept, Trial};
-use super::units::{add_gentler, changes};
-use crate::discover::Found;
+use super::units::{Unit, Version, add_gentler, changes, units};
+use crate::discover::{Found, Role};
 use crate::edit::Applicability;
-use crate::engine::{self, Fixed, Input};
+use crate::engine::{self, Change, Fixed, Input};
 use crate::finding::Finding;
 use crate::pytest::{Interpreter, Interrupts, Plugin};
 
@@ -119,6 +120,8 @@ pub struct Judged {
     pub messages: Vec<String>,
     /// What became of it.
     pub fate: Fate,
+    /// Whether an earlier run found that, and nothing it rests on has changed since.
+    pub remembered: bool,
 }
 
 /// What was proven.
@@ -158,7 +161,7 @@ pub fn prove(
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Proof, VerifyError> {
     let mut proof = Proof::default();
-    let first = engine::fix_where(request.input, Applicability::Unsafe, request.wanted)?;
+    let first = engine::fix_where(request.input, &[], Applicability::Unsafe, request.wanted)?;
     if first.changes.is_empty() {
         // Nothing to fix, so it is before as it is after.
         proof.fixed = first;
@@ -178,26 +181,53 @@ pub fn prove(
         args: request.args,
         omit: request.suites.iter().filter_map(|f| below(&f.path)).collect(),
     };
+    let tests: BTreeSet<PathBuf> =
+        request.suites.iter().filter(|f| f.role == Role::Test).filter_map(|f| shadow.below(&f.path)).collect();
+    let (python, pytest) = (&request.interpreter.python, &request.interpreter.pytest);
+    let how = (&request.interpreter.path, python, pytest, request.args, request.runs, request.stress);
+    let mut memory = Memory::open(request.root);
+    let ground = Ground::new(&shadow, &how, &tests, &[]);
     let mut trial = Trial::new(request, setup, shadow, files, progress);
     let mut kept = Kept::default();
-    let mut refused: HashSet<Name> = HashSet::new();
+    let mut refused: HashMap<Name, Verdict> = HashMap::new();
+    let mut known: Vec<Version> = Vec::new();
     let mut next = Some(first);
     for _ in 0..ROUNDS {
-        let wanted = |f: &Finding| (request.wanted)(f) && !refused.contains(&Name::of(f));
+        let wanted = |f: &Finding| (request.wanted)(f) && !refused.contains_key(&Name::of(f));
         let fixed = match next.take() {
             Some(fixed) => Ok(fixed),
-            None => engine::fix_where(request.input, Applicability::Unsafe, &wanted),
+            None => engine::fix_where(request.input, &[], Applicability::Unsafe, &wanted),
         }?;
         let mut fresh = kept.fresh(&fixed);
         if fresh.is_empty() {
             break;
         }
-        for factor in GENTLER {
-            let gentler = gentler(request.input, factor);
-            add_gentler(&mut fresh, &engine::fix_where(&gentler, Applicability::Unsafe, &wanted)?);
+        with_gentler(request.input, &[], &mut fresh, &wanted)?;
+        let mut judged = Vec::new();
+        fresh.retain(|unit| match memory.recall(&ground, unit, &trial.reach(unit, &kept.originals)) {
+            Some(Verdict::Proven(version)) if version < unit.versions.len() => {
+                known.push(unit.versions[0].clone());
+                kept.units.push(unit.clone());
+                kept.choice.push(Some(version));
+                false
+            }
+            Some(Verdict::Dropped { test, reason }) => {
+                let fate = Fate::Dropped { test, reason, tail: None };
+                judged.push(Judged { remembered: true, ..Judged::of(unit.clone(), fate) });
+                false
+            }
+            _ => true,
+        });
+        if !fresh.is_empty() {
+            judged.extend(trial.judge(&mut kept, fresh)?);
         }
-        let judged = trial.judge(&mut kept, fresh)?;
-        refused.extend(judged.iter().flat_map(|j| &j.findings).map(Name::of));
+        for one in &judged {
+            let verdict = match &one.fate {
+                Fate::Dropped { test, reason, .. } => Verdict::Dropped { test: test.clone(), reason: reason.clone() },
+                _ => Verdict::Held,
+            };
+            refused.extend(one.findings.iter().map(|f| (Name::of(f), verdict.clone())));
+        }
         proof.judged.extend(judged);
         if proof.fixed.before.files == 0 {
             proof.fixed.before = fixed.before;
@@ -206,25 +236,66 @@ pub fn prove(
             break;
         }
     }
-    proof.fixed.changes = changes(&kept.units, &kept.originals, &kept.choice);
-    proof.fixed.after = engine::check_changed(request.input, &proof.fixed.changes)?;
+    let done = changes(&kept.units, &kept.originals, &kept.choice);
+    proof.fixed.after = engine::check_changed(request.input, &done)?;
+    if !trial.interrupted() {
+        for (unit, version) in kept.units.iter().zip(&kept.choice) {
+            let reach = trial.reach(unit, &kept.originals);
+            version.iter().for_each(|v| memory.keep(&ground, unit, &reach, Verdict::Proven(*v)));
+        }
+        for (unit, verdict) in &kept.dropped {
+            memory.keep(&ground, unit, &trial.reach(unit, &kept.originals), verdict.clone());
+        }
+        // What would be proposed again once the changes are written.
+        let after = trial.ground(&how, &tests, &done);
+        let all = engine::fix_where(request.input, &done, Applicability::Unsafe, request.wanted)?;
+        let (mut rest, originals) = units(&all);
+        with_gentler(request.input, &done, &mut rest, request.wanted)?;
+        for unit in rest {
+            let before: Option<Vec<&Verdict>> = unit.findings.iter().map(|f| refused.get(&Name::of(f))).collect();
+            if let Some(Verdict::Dropped { test, reason }) = before.as_ref().and_then(|v| v.first()) {
+                let verdict = Verdict::Dropped { test: test.clone(), reason: reason.clone() };
+                memory.keep(&after, &unit, &trial.reach(&unit, &originals), verdict);
+            }
+        }
+        memory.save();
+    }
     for (unit, version) in kept.units.iter().zip(&kept.choice) {
         let Some(version) = *version else { continue };
         for finding in &unit.findings {
             *proof.fixed.applied.entry(finding.code.clone()).or_default() += 1;
         }
-        proof.judged.push(Judged {
-            findings: unit.findings.clone(),
-            messages: unit.versions[version].messages.clone(),
-            fate: if version == 0 { Fate::Proven } else { Fate::Relaxed },
-        });
+        let fate = if version == 0 { Fate::Proven } else { Fate::Relaxed };
+        let remembered = known.iter().any(|known| known.is(&unit.versions[0]));
+        let messages = unit.versions[version].messages.clone();
+        proof.judged.push(Judged { messages, remembered, ..Judged::of(unit.clone(), fate) });
     }
+    proof.fixed.changes = done;
     trial.conclude(&mut proof);
     Ok(proof)
 }
 
+/// Adds the gentler versions.
+fn with_gentler(
+    input: &Input,
+    changes: &[Change],
+    units: &mut [Unit],
+    wanted: &dyn Fn(&Finding) -> bool,
+) -> Result<(), VerifyError> {
+    for factor in GENTLER {
+        add_gentler(units, &engine::fix_where(&gentler(input, factor), changes, Applicability::Unsafe, wanted)?);
+    }
+    Ok(())
+}
+
+impl Judged {
+    pub(super) fn of(unit: Unit, fate: Fate) -> Self {
+        Self { messages: unit.versions[0].messages.clone(), findings: unit.findings, fate, remembered: false }
+    }
+}
+
 /// A fix across plans: positions change with what is around.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Name {
     code: crate::rules::Code,
     file: Arc<PathBuf>,

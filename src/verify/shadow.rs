@@ -131,6 +131,11 @@ impl Shadow {
         self.dir.path()
     }
 
+    /// Everything that was copied, below the root, sorted.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.looks.keys().map(PathBuf::as_path)
+    }
+
     /// A path of the project in the copy; `None` when it is outside, or was not copied.
     #[must_use]
     pub fn of(&self, path: &Path) -> Option<PathBuf> {

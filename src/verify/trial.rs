@@ -1,6 +1,7 @@
 //! Tries fixes on the copy: the baseline, the candidates, and what each test holds against them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::VerifyError;
 use super::baseline::{Baseline, Complaint, Figures, Known, State, either};
 use super::load::Stress;
+use super::memory::{Ground, Verdict};
 use super::prove::{Fate, Judged, Progress, Proof, Request};
 use super::reach::{Files, Reach, Which};
 use super::search::{Choice, Problem};
@@ -26,6 +28,8 @@ pub(super) struct Kept {
     pub units: Vec<Unit>,
     pub choice: Choice,
     pub originals: Originals,
+    /// What tests refused.
+    pub dropped: Vec<(Unit, Verdict)>,
 }
 
 impl Kept {
@@ -89,6 +93,16 @@ impl<'a> Trial<'a> {
             dropped: 0,
             interrupted: false,
         }
+    }
+
+    /// The tests that a fix can reach.
+    pub fn reach(&self, unit: &Unit, originals: &Originals) -> Reach {
+        self.files.reach(unit, originals)
+    }
+
+    /// What proofs of the project after changes rest on.
+    pub fn ground<'c>(&self, how: &impl Hash, tests: &BTreeSet<PathBuf>, changes: &'c [Change]) -> Ground<'c> {
+        Ground::new(&self.shadow, how, tests, changes)
     }
 
     /// Whether Ctrl-C ended it before everything was tried.
@@ -187,13 +201,9 @@ impl<'a> Trial<'a> {
         for (fix, unit) in units.into_iter().enumerate() {
             if choice[fix].is_some() {
                 kept.units.push(unit);
-            } else if let Some((test, complaint)) = blames.remove(&fix) {
-                let (reason, tail) = (complaint.reason, complaint.tail);
-                judged.push(Judged {
-                    messages: unit.versions[0].messages.clone(),
-                    findings: unit.findings,
-                    fate: Fate::Dropped { test, reason, tail },
-                });
+            } else if let Some((test, Complaint { reason, tail, .. })) = blames.remove(&fix) {
+                kept.dropped.push((unit.clone(), Verdict::Dropped { test: test.clone(), reason: reason.clone() }));
+                judged.push(Judged::of(unit, Fate::Dropped { test, reason, tail }));
             }
         }
         kept.choice = choice.into_iter().flatten().map(Some).collect();
@@ -449,7 +459,7 @@ impl<'a> Trial<'a> {
 }
 
 fn held(unit: Unit, reason: String) -> Judged {
-    Judged { messages: unit.versions[0].messages.clone(), findings: unit.findings, fate: Fate::Held { reason } }
+    Judged::of(unit, Fate::Held { reason })
 }
 
 /// Tests that run on their own: one by one while that is quick, else together.
