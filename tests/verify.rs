@@ -487,30 +487,52 @@ fn killed_at_any_moment_the_project_is_as_it_was_and_nothing_goes_on() {
     }
 }
 
+/// Presses Ctrl-C.
+fn interrupt(child: &Child) {
+    let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+}
+
 #[test]
 fn ctrl_c_ends_it_with_nothing_written_and_nothing_left() {
     let sandbox = project(&["def test_long():\n    time.sleep(30)\n"]);
     let before = tree(sandbox.root());
     let scratch = tempfile::tempdir().unwrap();
     let child = started(&sandbox, scratch.path());
-    let inside = || std::fs::read_dir(scratch.path()).unwrap().flatten().any(|e| e.path().join("order.json").exists());
-    let runs = |folder: &Path| {
-        let copies = std::fs::read_dir(folder).unwrap().flatten();
-        copies
-            .into_iter()
-            .flat_map(|c| std::fs::read_dir(c.path()).into_iter().flatten().flatten())
-            .any(|e| e.path().join("order.json").exists())
+    let runs = || {
+        let copies = std::fs::read_dir(scratch.path()).unwrap().flatten();
+        let inside = copies.flat_map(|c| std::fs::read_dir(c.path()).into_iter().flatten().flatten());
+        inside.into_iter().any(|e| e.path().join("order.json").exists())
     };
-    while !inside() && !runs(scratch.path()) {
+    while !runs() {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(500));
-    let id = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("error: interrupted; nothing was written"), "{err}");
     assert_eq!(tree(sandbox.root()), before);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "the copies are gone");
+}
+
+#[test]
+fn ctrl_c_keeps_what_has_done_well_so_far_when_that_is_asked_for() {
+    use std::io::{BufRead, BufReader};
+    for keeps in [true, false] {
+        let sandbox = project(&[GOOD]);
+        let args: &[&str] = if keeps { &["--runs=50", "--keep-interrupted"] } else { &["--runs=50"] };
+        let mut child = command(&sandbox, python(), args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        // The search is over when the second run begins.
+        assert!(err.any(|line| line.starts_with("Run 2: ")));
+        interrupt(&child);
+        let err: Vec<String> = err.collect();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(if keeps { 0 } else { 2 }), "{err:?}");
+        assert_eq!(text(&sandbox, "tests/test_jobs.py").contains("time.sleep(0.1)"), keeps);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(told.contains("note: interrupted before the fixes had done well as often as was asked for"), keeps);
+    }
 }

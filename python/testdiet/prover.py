@@ -10,6 +10,7 @@ It also picks the tests: those that a fix can reach, by file and function, so th
 
 import ast
 import faulthandler
+import importlib.util
 import json
 import os
 import sys
@@ -123,9 +124,18 @@ class Prover:
             return
         omit = [os.path.join(self.shadow, *path.split("/")) for path in self.order["omit"]]
         omit.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*"))
-        measure = coverage.Coverage(data_file=None, config_file=False, omit=omit, check_preimported=False, messages=False)
-        measure._warn_no_data = False
-        measure.start()
+        # The tracer that sees a line again in each test; `sys.monitoring` reports it once.
+        chosen = os.environ.get("COVERAGE_CORE")
+        os.environ["COVERAGE_CORE"] = "ctrace" if importlib.util.find_spec("coverage.tracer") else "pytrace"
+        try:
+            measure = coverage.Coverage(data_file=None, config_file=False, omit=omit, check_preimported=False, messages=False)
+            measure._warn_no_data = False
+            measure.start()
+        finally:
+            if chosen is None:
+                del os.environ["COVERAGE_CORE"]
+            else:
+                os.environ["COVERAGE_CORE"] = chosen
         self.coverage = measure
         self.tell({"coverage": True})
 

@@ -19,7 +19,7 @@ use crate::engine::{self, Change, Fixed, Input};
 use crate::finding::Finding;
 use crate::pytest::{Interpreter, Interrupts, Plugin};
 
-/// Gaps and shortest waits of gentler versions, as multiples of what is planned first.
+/// Gaps, shortest waits and timeouts of joins of gentler versions, as multiples of what is planned first.
 const GENTLER: [f64; 2] = [2.5, 5.0];
 /// Most times that what takes the place of dropped fixes is planned and tried.
 const ROUNDS: usize = 3;
@@ -311,13 +311,14 @@ impl Name {
     }
 }
 
-/// The same run with wider gaps and longer shortest waits.
+/// The same run with wider gaps, longer shortest waits and longer timeouts.
 fn gentler(input: &Input, factor: f64) -> Input {
     let mut input = input.clone();
     for (_, settings) in &mut input.files {
         let settings = Arc::make_mut(settings);
         settings.fix.margin *= factor;
         settings.fix.floor *= factor;
+        settings.fix.join_timeout *= factor;
     }
     input
 }
