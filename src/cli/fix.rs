@@ -1,5 +1,6 @@
 //! `testdiet fix`: fix in memory to a fixpoint, then write once; or show what would be written.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use super::project::{self, Opened};
 use super::verify::{self, ProofOptions};
 use super::{Failure, Status};
 use crate::edit::Applicability;
-use crate::engine::{self, Change, Fixed};
-use crate::report::{Format, View, amount, patch, proof, shown, style, totals};
+use crate::engine::{self, Change, Checked, Fixed};
+use crate::report::{Format, amount, patch, proof, shown, style, totals};
 use crate::verify::Proof;
 
 /// Arguments of `testdiet fix`.
@@ -80,19 +81,15 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
     }
     let proof = if args.verify { Some(verify::run(args, global, &opened, console)?) } else { None };
     let level = if args.verify { Applicability::Unsafe } else { level };
+    let told = Told::new(opened.view(level), args.output.output_format.or(opened.format), args.output.statistics)?;
     let (mut fixed, proof) = match proof {
         Some(mut proof) => (std::mem::take(&mut proof.fixed), Some(proof)),
         None => (engine::fix(&opened.input, level)?, None),
     };
     fixed.after.errors.extend(opened.errors.iter().cloned());
     if mode == Mode::Write {
-        project::save(&fixed.changes, &opened.root)?;
+        project::save(&fixed.changes, &opened.root, "fix")?;
     }
-    let told = Told {
-        view: opened.view(level),
-        format: args.output.output_format.or(opened.format),
-        statistics: args.output.statistics,
-    };
     let run = Run { mode, told, output: &args.output, opened: &opened, proof: proof.as_ref() };
     run.conclude(&fixed, console)
 }
@@ -113,7 +110,7 @@ impl Run<'_> {
         match self.mode {
             Mode::Write | Mode::Check => self.findings(fixed, console)?,
             Mode::Diff => {
-                diff(&fixed.changes, view, console)?;
+                diff(&fixed.changes, |path| view.relative(path), console)?;
                 self.remaining_aside(fixed, console)?;
             }
             Mode::Print => {
@@ -182,7 +179,8 @@ impl Run<'_> {
             Mode::Diff | Mode::Check => ("Would fix", "would remain"),
         };
         if self.mode != Mode::Check {
-            let before = Some(&fixed.before).filter(|before| before.files > 0);
+            // Where nothing was changed there is nothing to compare with.
+            let before = (!fixed.changes.is_empty()).then_some(&fixed.before);
             totals::write(&fixed.after, before, view, &|suite| self.opened.limits(suite), out)?;
         }
         if applied == 0 && remain == 0 {
@@ -197,6 +195,12 @@ impl Run<'_> {
             for (code, count) in &fixed.applied {
                 writeln!(out, "  {:>6}  {}", amount::number(*count), shown::escaped(code.as_str()))?;
             }
+        }
+        let lost = no_longer_run(fixed);
+        if lost > 0 {
+            let tests = if lost == 1 { "1 test is".to_owned() } else { format!("{} tests are", amount::number(lost)) };
+            let verb = if matches!(self.mode, Mode::Write | Mode::Print) { "marked" } else { "to be marked" };
+            writeln!(out, "{tests} {verb} `slow`: a run that leaves slow tests out has so many fewer.")?;
         }
         self.hint(fixed, out)?;
         if self.mode == Mode::Write && applied > 0 {
@@ -216,11 +220,24 @@ impl Run<'_> {
     }
 }
 
-/// The patch of all changes: bytes, or something to look at on a terminal.
-fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Failure> {
+/// How many tests, each set of parameters counted, are marked `slow` only by the fixes.
+fn no_longer_run(fixed: &Fixed) -> u64 {
+    let tests = |checked: &Checked| -> Vec<(String, u64)> {
+        let marked = checked.totals.iter().flat_map(|file| &file.tests).filter(|test| test.slow);
+        marked.map(|test| (test.id.clone(), test.runs)).collect()
+    };
+    if fixed.changes.is_empty() {
+        return 0;
+    }
+    let before: HashSet<String> = tests(&fixed.before).into_iter().map(|(id, _)| id).collect();
+    tests(&fixed.after).into_iter().filter(|(id, _)| !before.contains(id)).map(|(_, runs)| runs).sum()
+}
+
+/// The patch of all changes: bytes, or something to look at on a terminal. `name` says what a path is called in it.
+pub(super) fn diff(changes: &[Change], name: impl Fn(&Path) -> &Path, console: &mut Console) -> Result<(), Failure> {
     let terminal = console.terminal();
     let each = |write: fn(&Change, &Path, &mut dyn io::Write) -> io::Result<()>, out: &mut dyn io::Write| {
-        changes.iter().try_for_each(|change| write(change, view.relative(&change.before.path), out))
+        changes.iter().try_for_each(|change| write(change, name(&change.before.path), out))
     };
     if terminal { console.shown(|out| each(patch::show, out)) } else { console.bytes(|out| each(patch::write, out)) }
 }
@@ -233,7 +250,6 @@ mod tests {
 
     use super::super::console::tests::kept;
     use super::*;
-    use crate::engine::Checked;
     use crate::report::samples;
     use crate::rules::Code;
     use crate::source::SourceFile;

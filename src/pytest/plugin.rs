@@ -30,8 +30,9 @@ pub const FILES: &[(&str, &str)] = package![
     "testdiet/plugin.py",
     "testdiet/prover.py",
     "testdiet/recorder.py",
+    "testdiet/slow.py",
     "testdiet/vendor.py",
-    "testdiet/waiting.py"
+    "testdiet/waiting.py",
 ];
 
 /// The module that records; pytest gets it with `-p`.
