@@ -34,7 +34,7 @@ fn without_arguments_there_is_help_and_exit_code_2() {
     assert!(err(&none).contains("Usage: testdiet"), "{}", err(&none));
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
-    for said in ["check", "fix", "rule", "undo", "--check", "--color", "Exit codes"] {
+    for said in ["check", "fix", "measure", "rule", "undo", "--check", "--color", "Exit codes"] {
         assert!(out(&help).contains(said), "{said}");
     }
 }

@@ -5,11 +5,13 @@ thread does counts for the test that started it, also through threads of its own
 for none (:attr:`Gauges.outside`).
 
 A *site* is the nearest caller outside the standard library, so that an ``Event.wait`` inside ``queue.Queue.get`` is told as
-the ``Queue.get`` in the user's line. Seconds are real ones, whatever clock a test installs.
+the ``Queue.get`` in the user's line. Seconds are real ones, whatever clock a test installs; a sleep counts for no more than it
+was asked for.
 """
 
 import asyncio
 import functools
+import math
 import multiprocessing.process
 import os
 import queue
@@ -86,7 +88,7 @@ class Gauges:
         self.test = ("<unknown>", 0, "")
         self.outside = Tally()
         self.outside.closed = True
-        #: Sleeps and waits that have not ended: ``[tally, site, start]`` by their ids.
+        #: Sleeps and waits that have not ended: ``[tally, site, start, most]`` by their ids.
         self.flying = {}
         #: Fixtures of a wider scope being set up, innermost last.
         self.wide = []
@@ -141,7 +143,9 @@ class Gauges:
         """Whether this thread is in a join or a start, whose own waits are part of it."""
         return getattr(self.busy, "inside", False)
 
-    def enter(self, kind, what, frame, untimed=False):
+    def enter(self, kind, what, frame, untimed=False, most=math.inf):
+        """Something begins that takes time. It counts for no more than ``most`` seconds: those by which a sleep ends late are
+        the machine's, and differ from run to run."""
         if self.inert:
             return None
         tally = self.owner()
@@ -150,7 +154,7 @@ class Gauges:
             site = (self.outside if tally.closed else tally).at(key)
             site[0] += 1
             site[2] += untimed
-            flight = [tally, key, self.real.perf()]
+            flight = [tally, key, self.real.perf(), most]
             self.flying[id(flight)] = flight
         return flight
 
@@ -159,9 +163,9 @@ class Gauges:
             return
         now = self.real.perf()
         with self.lock:
-            tally, key, start = flight
+            tally, key, start, most = flight
             del self.flying[id(flight)]
-            (self.outside if tally.closed else tally).at(key)[1] += now - start
+            (self.outside if tally.closed else tally).at(key)[1] += min(now - start, most)
 
     # -- tests ---------------------------------------------------------------------------------------------------------
 
@@ -186,8 +190,10 @@ class Gauges:
         with self.lock:
             for flight in self.flying.values():
                 if flight[0] is tally:
-                    tally.at(flight[1])[1] += now - flight[2]
+                    passed = min(now - flight[2], flight[3])
+                    tally.at(flight[1])[1] += passed
                     flight[2] = now
+                    flight[3] -= passed
             tally.closed = True
             self.current = None
 
@@ -291,7 +297,7 @@ class Gauges:
         def sleep(seconds, /):
             __tracebackhide__ = True
             frame, _ = self.place(sys._getframe(2))
-            flight = self.enter(SLEEP, "time.sleep", frame)
+            flight = self.enter(SLEEP, "time.sleep", frame, most=asked(seconds))
             try:
                 return original(seconds)
             finally:
@@ -314,7 +320,9 @@ class Gauges:
                 if package in ("trio", "anyio"):
                     what = f"{package}.{caller.f_code.co_name}"
                 caller = caller.f_back
-            flight = self.enter(SLEEP, what, frame)
+            # `sleep_until` is told when, not how long.
+            most = math.inf if named == "trio.sleep_until" else asked(*args[:1], **kwargs)
+            flight = self.enter(SLEEP, what, frame, most=most)
             try:
                 return await original(*args, **kwargs)
             finally:
@@ -383,7 +391,8 @@ class Gauges:
             frame, _ = self.place(caller)
             tally = self.owner()
             ticket = self.thread_starts(tally, self.key(THREAD, of(thread), frame or caller))
-            thread._testdiet_tally, thread._testdiet_ticket = tally, ticket
+            # Past a `__setattr__` that a subclass may have.
+            thread.__dict__.update(_testdiet_tally=tally, _testdiet_ticket=ticket)
             self.busy.inside = True
             try:
                 return original(thread, *args, **kwargs)
@@ -400,7 +409,7 @@ class Gauges:
         @functools.wraps(original)
         def _bootstrap_inner(thread):
             ticket = thread.__dict__.pop("_testdiet_ticket", None)
-            thread._testdiet_runs = True
+            thread.__dict__["_testdiet_runs"] = True
             try:
                 return original(thread)
             finally:
@@ -485,6 +494,14 @@ class Gauges:
         # Not a replacement: CPython warns whoever calls `os.fork` with threads about, and has to see the real caller.
         if self.plugged and not getattr(self.busy, "spawns", False):
             self.process("os.fork", sys._getframe(1))
+
+
+def asked(delay=math.inf, **_others):
+    """The seconds a sleep is asked for."""
+    try:
+        return max(float(delay), 0.0)
+    except (TypeError, ValueError):
+        return math.inf
 
 
 def public(frame):

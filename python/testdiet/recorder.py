@@ -196,7 +196,7 @@ class Recorder:
         if self.gauges is not None:
             self.tally = self.gauges.begin(str(item.path), (item.location[1] or 0) + 1, getattr(item, "originalname", None) or item.name)
         start = system.real.perf()
-        yield
+        result = yield
         if not self.here:
             return
         test["wall_s"] = round(system.real.perf() - start, 6)
@@ -212,7 +212,9 @@ class Recorder:
         if "fast_time" in getattr(item, "fixturenames", ()):
             test["fast_time"] = True
         self.known = None
-        self.stream.tell(test)
+        if result.excinfo is None:
+            # Else it was broken off, by Ctrl-C or pytest.exit: nobody knows how it would have ended.
+            self.stream.tell(test)
 
     def describe(self, test, tally):
         """Adds what a test did."""

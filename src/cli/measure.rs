@@ -239,7 +239,7 @@ fn tail(end: &End, how: EndedHow) -> String {
     if how != EndedHow::Hung {
         return end.tail(30);
     }
-    let harness = ["/_pytest/", "/pluggy/", "/pytest/__main__.py", "<frozen runpy>", "/xdist/", "/execnet/"];
+    let harness = ["/_pytest/", "/pluggy/", "/pytest/__main__.py", "<frozen runpy>", "/xdist/", "/execnet/", "/testdiet-plugin-"];
     let stacks = end.tail(400);
     let lines = stacks.lines().filter(|line| !harness.iter().any(|part| line.contains(part)));
     let lines: Vec<&str> = lines.collect();

@@ -58,7 +58,6 @@ impl Gathered {
             }
             Told::Closed { outside, .. } => {
                 process.closed = true;
-                process.running = None;
                 process.collecting = None;
                 self.outside.extend(outside);
             }
@@ -125,9 +124,11 @@ impl Gathered {
             .collect();
         running.sort_by(|a, b| a.test.cmp(&b.test));
         if how == EndedHow::Finished {
-            // Its worker died; pytest-xdist started another one and went on.
-            for crashed in running.drain(..) {
-                self.tests.entry(crashed.test.clone()).or_insert_with(|| Test::crashed(crashed.test)).outcome = Outcome::Crashed;
+            running.clear();
+            // Its worker died; pytest-xdist started another one and went on. One that closed has broken the test off.
+            let died = self.processes.values_mut().filter(|p| !p.closed).filter_map(|p| p.running.take());
+            for (test, _) in died {
+                self.tests.entry(test.clone()).or_insert_with(|| Test::crashed(test)).outcome = Outcome::Crashed;
             }
         }
         let collecting = self.collecting().map(str::to_owned).filter(|_| running.is_empty());

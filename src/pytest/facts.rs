@@ -79,7 +79,7 @@ pub struct Site {
     pub function: String,
     /// How often.
     pub calls: u64,
-    /// Real seconds spent there, those of all threads added up.
+    /// Real seconds spent there, those of all threads added up; a sleep counts for no more than it was asked for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub seconds: f64,
     /// Of `calls`, those without a timeout (`join`, `wait`).
@@ -119,7 +119,7 @@ pub struct Test {
     /// Real seconds of its setup, call and teardown.
     #[serde(default)]
     pub phases_s: [f64; 3],
-    /// Real seconds in sleeps, those of all threads added up.
+    /// Real seconds in sleeps, those of all threads added up, as far as they were asked for.
     #[serde(default)]
     pub sleep_s: f64,
     /// Real seconds in waits, those of all threads added up. Joins are not among them.

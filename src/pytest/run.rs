@@ -15,14 +15,18 @@ use super::facts::file_of;
 use super::interpreter::Interpreter;
 use super::interrupt::Interrupts;
 use super::plugin::{Plugin, RECORDER};
-use super::stream::{Event, Reader};
+use super::stream::{Event, Reader, Told};
 
 /// How often the events are looked at. Short beside a test that is worth waiting for, long beside what looking costs.
 const BEAT: Duration = Duration::from_millis(25);
 /// How long pytest may take to end after Ctrl-C: teardowns run.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long it may take to print every thread's stack after SIGABRT.
+#[cfg(unix)]
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a worker of pytest-xdist may, before the next one is asked.
+#[cfg(unix)]
+const A_WORD: Duration = Duration::from_millis(200);
 /// Bytes of arguments that are surely accepted: Windows takes 32,767 characters in all, Linux 128 KiB in one.
 const ARGUMENTS: usize = 16_000;
 /// Bytes of output that are read back to show its end.
@@ -230,12 +234,17 @@ impl<'a> Run<'a> {
         let mut group = Group::spawn(&mut command).map_err(|error| RunError::Start { path: path.clone(), error })?;
         let mut reader = Reader::new(&self.keep);
         let mut heard = start;
+        let mut workers = Vec::new();
         let how = loop {
             let over = group.ended().map_err(RunError::Wait)?;
             let events = reader.poll().map_err(kept(&self.keep))?;
             if !events.is_empty() {
                 heard = Instant::now();
             }
+            workers.extend(events.iter().filter_map(|event| match event.told {
+                Told::Session { pid, worker: Some(_), .. } => Some(pid),
+                _ => None,
+            }));
             let enough = events.into_iter().map(Some).chain([None]).any(|event| watch(event).is_break());
             if over {
                 break None;
@@ -252,7 +261,7 @@ impl<'a> Run<'a> {
         };
         match how {
             Some(How::Interrupted) => group.ask_to_end(interrupts),
-            Some(How::Overdue | How::Silent) => group.ask_where_it_is(),
+            Some(How::Overdue | How::Silent) => group.ask_where_it_is(&workers),
             _ => {}
         }
         let status = group.end().map_err(RunError::Wait)?;
@@ -385,9 +394,17 @@ impl Group {
         self.wait_for(GRACE, || interrupts.take());
     }
 
-    /// Lets pytest's faulthandler print every thread's stack.
-    fn ask_where_it_is(&mut self) {
-        self.signal(rustix::process::Signal::ABORT);
+    /// Lets pytest's faulthandler print every thread's stack: one worker of pytest-xdist after the other, because they share
+    /// the output, then whatever is left.
+    fn ask_where_it_is(&mut self, workers: &[u32]) {
+        use rustix::process::{Pid, Signal, getpgid, kill_process};
+        for worker in workers.iter().filter_map(|id| Pid::from_raw(i32::try_from(*id).ok()?)) {
+            // One that is over may have left its id to somebody else.
+            if getpgid(Some(worker)).ok() == self.id() && kill_process(worker, Signal::ABORT).is_ok() {
+                std::thread::sleep(A_WORD);
+            }
+        }
+        self.signal(Signal::ABORT);
         self.wait_for(LAST_WORDS, || false);
     }
 
@@ -418,9 +435,8 @@ impl Group {
         }
     }
 
-    fn ask_where_it_is(&mut self) {
-        _ = LAST_WORDS;
-    }
+    /// There is no signal that asks.
+    fn ask_where_it_is(&mut self, _workers: &[u32]) {}
 
     fn end(&mut self) -> io::Result<std::process::ExitStatus> {
         if !self.done && !self.ended()? {
