@@ -272,6 +272,8 @@ impl Setup<'_> {
             bytes.starts_with(b"-m") && !bytes.starts_with(b"--")
         });
         let mut args: Vec<OsString> = if marks { Vec::new() } else { vec!["-m".into(), String::new().into()] };
+        // Plugins are loaded early here; where warnings are errors, that one would end the run before it begins.
+        args.extend(["-W", "ignore::pytest.PytestAssertRewriteWarning"].map(OsString::from));
         args.extend(self.args.iter().cloned());
         // One failure is no reason to stop, and our own timer for tests that hang has to stay.
         args.extend(["--maxfail=0", "--continue-on-collection-errors", "-o", "faulthandler_timeout=0"].map(OsString::from));
