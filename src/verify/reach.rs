@@ -2,8 +2,10 @@
 //! nothing else mentions reaches that function; any other edit of a file reaches all of its tests and those of every file that
 //! mentions it; one in a `conftest.py` reaches everything below it; one in anything but Python reaches the whole suite.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::units::{Originals, Unit};
@@ -64,14 +66,16 @@ impl Reach {
 pub struct Files<'f> {
     found: &'f [Found],
     texts: Vec<Option<Arc<SourceFile>>>,
+    /// Who may use what is in a file, once it was asked.
+    importers: RefCell<HashMap<PathBuf, Rc<BTreeSet<PathBuf>>>>,
 }
 
 impl<'f> Files<'f> {
-    /// Reads the files. One that cannot be read mentions nothing: pytest cannot import it either.
+    /// Reads the files, which are sorted by path. One that cannot be read mentions nothing: pytest cannot import it either.
     #[must_use]
     pub fn read(found: &'f [Found]) -> Self {
         let texts = found.iter().map(|f| SourceFile::read(&f.path).ok().map(Arc::new)).collect();
-        Self { found, texts }
+        Self { found, texts, importers: RefCell::default() }
     }
 
     /// What a unit reaches, in all of its versions.
@@ -86,7 +90,7 @@ impl<'f> Files<'f> {
                     reach.add(&edit.file, &function);
                     if within_class {
                         // A class of tests may be inherited from.
-                        self.importers(&edit.file).into_iter().for_each(|file| _ = whole.insert(file));
+                        whole.extend(self.importers(&edit.file).iter().cloned());
                     }
                 }
                 None => _ = whole.insert((*edit.file).clone()),
@@ -95,9 +99,9 @@ impl<'f> Files<'f> {
         // What is reached through a module that is reached, and so on.
         let mut pending: Vec<PathBuf> = whole.iter().cloned().collect();
         while let Some(file) = pending.pop() {
-            for more in self.importers(&file) {
+            for more in self.importers(&file).iter() {
                 if whole.insert(more.clone()) {
-                    pending.push(more);
+                    pending.push(more.clone());
                 }
             }
         }
@@ -110,11 +114,21 @@ impl<'f> Files<'f> {
     }
 
     fn role(&self, path: &Path) -> Option<Role> {
-        self.found.iter().find(|f| f.path == path).map(|f| f.role)
+        let at = self.found.binary_search_by(|f| f.path.as_path().cmp(path)).ok()?;
+        Some(self.found[at].role)
     }
 
     /// Files that may use what is in a file.
-    fn importers(&self, file: &Path) -> BTreeSet<PathBuf> {
+    fn importers(&self, file: &Path) -> Rc<BTreeSet<PathBuf>> {
+        if let Some(known) = self.importers.borrow().get(file) {
+            return Rc::clone(known);
+        }
+        let found = Rc::new(self.find_importers(file));
+        self.importers.borrow_mut().insert(file.to_path_buf(), Rc::clone(&found));
+        found
+    }
+
+    fn find_importers(&self, file: &Path) -> BTreeSet<PathBuf> {
         let Some(folder) = file.parent() else { return BTreeSet::new() };
         let python = file.extension().is_some_and(|e| e == "py" || e == "pyi");
         let conftest = file.file_name().is_some_and(|name| name == "conftest.py");
