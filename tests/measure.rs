@@ -199,6 +199,37 @@ fn traced_allocation_is_told_when_asked_for() {
 }
 
 #[test]
+fn what_virtual_time_saves_is_told_where_testdiet_is_not_installed() {
+    let text = "\
+import threading, time
+
+def test_sleeps(): time.sleep(300)
+
+def test_threads():
+    worker = threading.Thread(target=time.sleep, args=(500,))
+    worker.start()
+    worker.join(timeout=600)
+    assert not worker.is_alive()
+";
+    let sandbox = Sandbox::of("tests/test_a.py", text);
+    for workers in [&[][..], &["-n2"]] {
+        let fast = ["--output-format", "json", "--timeout", "100", "--", "-p", "testdiet.plugin", "--fast-time"];
+        let output = measure(&sandbox, &[&fast, workers].concat());
+        assert_eq!(code(&output), Some(0), "{}", err(&output));
+        let run = json(&output);
+        for (name, seconds) in [("test_sleeps", 300.0), ("test_threads", 500.0)] {
+            let test = test(&run, name);
+            let [saved, wall] = ["virtual_s", "wall_s"].map(|key| test[key].as_f64().unwrap());
+            // Real seconds are told as such, although the test's own clock says otherwise.
+            assert!(saved > seconds - 1.0 && wall < 100.0, "{name}: {saved} s saved, {wall} s real");
+        }
+        assert_eq!(test(&run, "test_threads")["threads"]["started"], 1);
+        let places: Vec<_> = sites(test(&run, "test_threads")).into_iter().map(|s| (s.0, s.1, s.2)).collect();
+        assert_eq!(places, [("join", "threading.Thread", 8), ("thread", "threading.Thread", 7)]);
+    }
+}
+
+#[test]
 fn budgets_are_held_only_when_asked_for() {
     let text = "\
 import threading, time, pytest
@@ -439,7 +470,8 @@ fn ctrl_c_ends_the_run_and_keeps_what_was_measured() {
     );
     assert_eq!(run["totals"]["outcomes"], serde_json::json!({"passed": 1}), "nobody knows how the other one would have ended");
     assert!(sandbox.root().join("torn down").exists(), "the teardown ran");
-    assert!(!alive(&String::from_utf8(sandbox.read("pid")).unwrap()), "an orphan is left");
+    let orphan = String::from_utf8(sandbox.read("pid")).unwrap();
+    until("what the test started is gone", || !alive(&orphan));
     assert!(sandbox.root().join(".testdiet/measure/000001/run.json").exists());
 }
 
@@ -452,7 +484,8 @@ fn a_suite_that_hangs_is_given_up() {
     let told = err(&output);
     assert!(told.contains("nothing ended for too long, so the run was ended while tests/test_a.py::test_long ran"), "{told}");
     assert!(told.contains("what 1 test did is kept") && told.contains("in test_long"), "{told}");
-    assert!(!alive(&String::from_utf8(sandbox.read("pid")).unwrap()), "an orphan is left");
+    let orphan = String::from_utf8(sandbox.read("pid")).unwrap();
+    until("what the test started is gone", || !alive(&orphan));
     let last = measure(&sandbox, &["--last"]);
     assert_eq!(code(&last), Some(1));
     assert!(out(&last).contains("while tests/test_a.py::test_long ran"), "{}", out(&last));
@@ -468,7 +501,7 @@ fn a_crash_names_its_test() {
     assert!(told.contains("pytest was ended by signal 6 (SIGABRT) while tests/test_a.py::test_aborts ran"), "{told}");
     assert!(told.contains("what 1 test did is kept"), "{told}");
     let last = measure(&sandbox, &["--last"]);
-    assert!(out(&last).contains("\ntests/test_a.py::test_aborts\n    before it: 1 threads, "), "{}", out(&last));
+    assert!(out(&last).contains("\ntests/test_a.py::test_aborts\n    before it: 1 thread, "), "{}", out(&last));
 
     sandbox.write("tests/test_a.py", text.replace("os.abort()", "os._exit(0)"));
     let output = measure(&sandbox, &[]);

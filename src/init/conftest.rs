@@ -80,7 +80,7 @@ fn block(holds: Holds) -> String {
     if holds.fixtures {
         out.push_str("# Tests have the fixtures fast_time and with_cleanup, and can import wait_until from testdiet.\n");
     }
-    _ = write!(out, "{}  # noqa: E402\n", FIRST.trim_end());
+    _ = writeln!(out, "{}  # noqa: E402", FIRST.trim_end());
     if holds.slow {
         out.push_str(HOOKS.split_once(FIRST).map_or(HOOKS, |(_, code)| code));
     }

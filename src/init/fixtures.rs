@@ -1,5 +1,7 @@
 //! Gives a suite testdiet's fixtures without a dependency: the plugin as one file beside the `conftest.py` that loads it.
 
+use std::fmt::Write as _;
+
 use super::conftest::{self, Holds};
 use super::{Part, Project, Proposal, in_newlines_of};
 use crate::pytest::plugin;
@@ -41,7 +43,7 @@ fn one_file() -> Option<String> {
     for name in MODULES {
         let path = format!("testdiet/{name}.py");
         let (_, text) = plugin::FILES.iter().find(|(file, _)| *file == path)?;
-        out.push_str(&format!("\n\n# ---- {name} {}\n", "-".repeat(120 - name.len())));
+        _ = writeln!(out, "\n\n# ---- {name} {}", "-".repeat(120 - name.len()));
         out.push_str(&without_own_imports(text)?);
     }
     Some(out)

@@ -69,6 +69,10 @@ fn count(value: u64) -> String {
     if value == 0 { "-".to_owned() } else { amount::number(value) }
 }
 
+fn counted(value: u64, noun: &str) -> String {
+    amount::counted(usize::try_from(value).unwrap_or(usize::MAX), noun)
+}
+
 fn time(value: f64) -> String {
     if value < 0.0005 { "-".to_owned() } else { seconds(value) }
 }
@@ -233,11 +237,10 @@ pub fn totals(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     .into_iter()
     .filter_map(|o| all.outcomes.get(&o).map(|n| format!("{} {}", amount::number(*n), o.name())))
     .collect();
-    let tests = usize::try_from(all.tests).unwrap_or(usize::MAX);
     writeln!(
         out,
         "Measured {} in {}: {}.",
-        amount::counted(tests, "test"),
+        counted(all.tests, "test"),
         seconds(record.took_s),
         if outcomes.is_empty() { "none ended".to_owned() } else { outcomes.join(", ") }
     )?;
@@ -245,18 +248,22 @@ pub fn totals(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     if all.virtual_s > 0.0 {
         parts.push(format!("{} saved by fast_time", seconds(all.virtual_s)));
     }
-    parts.push(format!("{} threads (at most {} alive)", amount::number(all.threads_started), amount::number(all.threads_alive)));
+    parts.push(format!("{} (at most {} alive)", counted(all.threads_started, "thread"), amount::number(all.threads_alive)));
     if all.threads_leaked > 0 {
         parts.push(format!("{} left behind", amount::number(all.threads_leaked)));
     }
     if all.processes > 0 {
-        parts.push(format!("{} processes", amount::number(all.processes)));
+        parts.push(if all.processes == 1 {
+            "1 process".to_owned()
+        } else {
+            format!("{} processes", amount::number(all.processes))
+        });
     }
     if let Some(peak) = all.alloc_peak {
         parts.push(format!("{} at the peak of a test", amount::bytes(peak)));
     }
     if all.joins_untimed > 0 {
-        parts.push(format!("{} joins without a timeout", amount::number(all.joins_untimed)));
+        parts.push(format!("{} without a timeout", counted(all.joins_untimed, "join")));
     }
     writeln!(out, "{}.", parts.join(", "))
 }
@@ -321,12 +328,12 @@ pub fn culprits(running: &[Running], out: &mut dyn Write) -> io::Result<()> {
         let worker = test.worker.as_deref().map_or_else(String::new, |w| format!(" (worker {})", shown::escaped(w)));
         writeln!(out, "{s}{}{s:#}{worker}", shown::escaped(&test.test), s = style::STRONG)?;
         let before = &test.before;
-        let mut parts = vec![format!("{} threads", amount::number(before.threads))];
+        let mut parts = vec![counted(before.threads, "thread")];
         if before.memory > 0 {
             parts.push(amount::bytes(before.memory));
         }
         if let Some(descriptors) = before.descriptors {
-            parts.push(format!("{} descriptors", amount::number(descriptors)));
+            parts.push(counted(descriptors, "descriptor"));
         }
         writeln!(out, "    before it: {}", parts.join(", "))?;
     }
