@@ -46,7 +46,7 @@ def parse(text):
 const HEAD: &str = "import threading\nimport time\n\nfrom product import Job, parse\n\n\n";
 const GOOD: &str = "def test_good():\n    time.sleep(0.8)\n    assert True\n";
 /// Well with 0.5 s, which is the gentlest that is tried, not with less.
-const HALF: &str = "def test_half():\n    job = Job(parse('0.3s'))\n    time.sleep(1.0)\n    assert job.done\n";
+const HALF: &str = "def test_half():\n    job = Job(parse('0.4s'))\n    time.sleep(1.0)\n    assert job.done\n";
 const WHOLE: &str = "def test_whole():\n    job = Job(parse('0.8s'))\n    time.sleep(1.2)\n    assert job.done\n";
 
 fn project(tests: &[&str]) -> Sandbox {
@@ -282,7 +282,7 @@ fn a_fix_is_dropped_when_lines_are_lost_or_a_thread_fails_although_the_test_pass
 #[test]
 fn a_test_that_hangs_with_a_fix_is_cut_off() {
     // Well with a quarter of a second.
-    let hangs = "def test_hangs():\n    job = Job(0)\n    time.sleep(0.8)\n    job.finish(parse('0.2s'))\n";
+    let hangs = "def test_hangs():\n    job = Job(0)\n    time.sleep(0.8)\n    job.finish(parse('0.24s'))\n";
     let sandbox = project(&[hangs, GOOD]);
     let output = verify(&sandbox, &["--output-format=concise", "-v"]);
     let err = String::from_utf8(output.stderr).unwrap();
