@@ -147,13 +147,13 @@ fn name(input: &Input) -> Option<String> {
     for (found, own) in &input.files {
         let known = settings.len();
         let setting = *settings.entry(Arc::as_ptr(own)).or_insert_with(|| {
-            add(&format!("{own} {:?} {:?} {:?} {:?} {:?}", own.root, own.file, own.budgets, own.fix, own.rules));
+            add(&format!("{own} {} {:?} {:?} {:?} {:?}", own.root.display(), own.file, own.budgets, own.fix, own.rules));
             known
         });
         let known = suites.len();
         let suite = *suites.entry(&found.suite.root).or_insert_with(|| {
             // What its configuration says is read from the file, which is part of the trace.
-            add(&format!("{:?} {:?}", found.suite.root, found.suite.config_file));
+            add(&format!("{} {:?}", found.suite.root.display(), found.suite.config_file));
             known
         });
         // Which rules are for a file is asked of the patterns, which are written relative to who knows what.

@@ -92,7 +92,8 @@ impl Opened {
 
     /// How findings are looked at.
     pub(crate) fn view(&self, applies: Applicability) -> View {
-        View { cwd: self.cwd.clone(), root: self.root.clone(), applies }
+        let limits = self.input.suites().into_iter().map(|suite| (suite.root.clone(), self.limits(&suite.root))).collect();
+        View { cwd: self.cwd.clone(), root: self.root.clone(), limits, applies }
     }
 
     /// The budgets of a suite, by its root.

@@ -127,8 +127,8 @@ static KEYS: &[Key] = &[
     },
     Key {
         name: "output-format",
-        doc: "How findings are printed: `full`, `concise`, `grouped`, `json`, `json-lines`, `sarif`, `github`, `gitlab` or \
-              `junit`. Unset, it is `full`, or a summary where a terminal would be flooded.",
+        doc: "How findings are printed: `full`, `concise`, `grouped`, `json`, `json-lines`, `sarif`, `github`, `gitlab`, \
+              `junit` or `html`. Unset, it is `full`, or a summary where a terminal would be flooded.",
         kind: Other(
             |layer, at| {
                 let name = at.string()?;

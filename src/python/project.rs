@@ -381,21 +381,19 @@ impl Project {
     /// # Errors
     /// As [`SourceFile::read`].
     pub fn source(&self, path: &Path) -> Result<Arc<SourceFile>, crate::source::SourceError> {
-        match self.overlay.get(path) {
-            Some(file) => Ok(Arc::clone(file)),
-            None => {
-                let read = SourceFile::read(path).map(Arc::new);
-                self.note(|trace| {
-                    let digest = match &read {
-                        Ok(file) => file.digest,
-                        // What is no text is known by its bytes all the same.
-                        Err(_) => std::fs::read(path).ok().map(|bytes| crate::source::digest(&bytes)),
-                    };
-                    trace.unsteady |= *trace.reads.entry(path.to_path_buf()).or_insert(digest) != digest;
-                });
-                read
-            }
+        if let Some(file) = self.overlay.get(path) {
+            return Ok(Arc::clone(file));
         }
+        let read = SourceFile::read(path).map(Arc::new);
+        self.note(|trace| {
+            let digest = match &read {
+                Ok(file) => file.digest,
+                // What is no text is known by its bytes all the same.
+                Err(_) => std::fs::read(path).ok().map(|bytes| crate::source::digest(&bytes)),
+            };
+            trace.unsteady |= *trace.reads.entry(path.to_path_buf()).or_insert(digest) != digest;
+        });
+        read
     }
 
     /// Parses a file, given the queries that it triggers.

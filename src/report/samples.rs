@@ -1,5 +1,6 @@
 //! Findings made by hand for the reports' tests, and where their snapshots lie.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::source::{SourceFile, Span};
 
 /// A view from `/work` on safe fixes.
 pub fn view() -> View {
-    View { cwd: PathBuf::from("/work"), root: PathBuf::from("/work"), applies: Applicability::Safe }
+    View { cwd: PathBuf::from("/work"), root: PathBuf::from("/work"), limits: BTreeMap::new(), applies: Applicability::Safe }
 }
 
 /// A finding without a fix under the first `what` of a file.
