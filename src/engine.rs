@@ -96,6 +96,8 @@ pub struct Fixed {
     pub changes: Vec<Change>,
     /// Fixes applied, by rule.
     pub applied: BTreeMap<Code, usize>,
+    /// The findings whose fixes were applied, by round. Edits of a round are about the texts that the round before left.
+    pub rounds: Vec<Vec<Finding>>,
     /// What was there before any fix (for the totals' "before").
     pub before: Checked,
     /// What is left once the changes are written.
@@ -103,6 +105,7 @@ pub struct Fixed {
 }
 
 /// What a run works on.
+#[derive(Clone)]
 pub struct Input {
     /// The files, each with the settings that hold for it.
     pub files: Vec<(Found, Arc<Settings>)>,
@@ -136,6 +139,16 @@ const ROUNDS: usize = 8;
 /// When a project's own query does not load.
 pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
+}
+
+/// As [`check`], of the texts after changes that are not written.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_changed(input: &Input, changes: &[Change]) -> Result<Checked, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(changes.iter().map(|c| Arc::new(c.after.clone())));
+    Ok(run.round())
 }
 
 /// The same, with everything in the file system that the result rests on.
@@ -190,7 +203,21 @@ pub fn totals_as(
 /// # Errors
 /// As [`check`].
 pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
+    fix_where(input, &[], level, &|_| true)
+}
+
+/// As [`fix`], of the texts after changes that are not written, and only with the fixes of findings that are wanted.
+///
+/// # Errors
+/// As [`check`].
+pub fn fix_where(
+    input: &Input,
+    changes: &[Change],
+    level: Applicability,
+    wanted: &dyn Fn(&Finding) -> bool,
+) -> Result<Fixed, QueryError> {
     let mut run = Run::new(input)?;
+    run.project.overlay(changes.iter().map(|c| Arc::new(c.after.clone())));
     let before = run.round();
     let mut fixed = Fixed::default();
     let mut current: HashMap<PathBuf, Arc<SourceFile>> = HashMap::new();
@@ -202,7 +229,7 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
     let mut unsettled: BTreeSet<PathBuf> = BTreeSet::new();
     for round in 0..=ROUNDS {
         let checked = after.as_ref().unwrap_or(&before);
-        let step = run.step(checked, level, &current, &mut refused);
+        let step = run.step(checked, level, wanted, &current, &mut refused);
         if step.texts.is_empty() {
             break;
         }
@@ -214,6 +241,7 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
             *fixed.applied.entry(code).or_default() += n;
         }
         together.extend(step.together);
+        fixed.rounds.push(step.findings);
         for (path, text) in step.texts {
             let Some(old) = current.get(&path).cloned().or_else(|| run.source(&path)) else { continue };
             original.entry(path.clone()).or_insert_with(|| Arc::clone(&old));
@@ -236,6 +264,9 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
                 break;
             }
             unsettled.extend(more);
+        }
+        for round in &mut fixed.rounds {
+            round.retain(|f| !f.fix.iter().flat_map(|fix| &fix.edits).any(|e| unsettled.contains(&**e.file)));
         }
         for path in &unsettled {
             if let Some(old) = original.get(path) {
@@ -308,6 +339,7 @@ impl Offer {
 struct Step {
     texts: BTreeMap<PathBuf, String>,
     applied: BTreeMap<Code, usize>,
+    findings: Vec<Finding>,
     together: Vec<BTreeSet<PathBuf>>,
 }
 
@@ -702,6 +734,7 @@ impl<'i> Run<'i> {
         &self,
         checked: &Checked,
         level: Applicability,
+        wanted: &dyn Fn(&Finding) -> bool,
         current: &HashMap<PathBuf, Arc<SourceFile>>,
         refused: &mut HashSet<String>,
     ) -> Step {
@@ -711,6 +744,7 @@ impl<'i> Run<'i> {
             .iter()
             .filter_map(|f| Some((f, f.fix.as_ref()?)))
             .filter(|(_, fix)| fix.applicability >= level && !fix.edits.is_empty() && !refused.contains(&fix.group))
+            .filter(|(finding, _)| wanted(finding))
             .collect();
         fixes.retain(|(_, fix)| seen.insert((&fix.group, &fix.edits)));
         let mut chosen: Vec<usize> = compatible(fixes.iter().map(|(_, f)| *f));
@@ -737,6 +771,7 @@ impl<'i> Run<'i> {
                 for &i in &chosen {
                     let (finding, fix) = fixes[i];
                     *step.applied.entry(finding.code.clone()).or_default() += 1;
+                    step.findings.push(finding.clone());
                     step.together.push(fix.edits.iter().map(|e| (*e.file).clone()).collect());
                 }
                 return step;

@@ -15,7 +15,8 @@
 //! * [`suppression`] reads the comments that silence a finding.
 //! * [`engine`] runs the above over a project, once for `check`, to a fixpoint for `fix`.
 //! * [`init`] proposes what a suite needs once: configuration, a conftest block, guidelines, hooks.
-//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw.
+//! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw,
+//!   [`verify`] of the fixes what a run proves.
 //! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
 //! * [`cache`] keeps what a run found for the next one.
 //! * [`review`] asks a person about each fix.
@@ -43,4 +44,5 @@ pub mod rewrite;
 pub mod rules;
 pub mod source;
 pub mod suppression;
+pub mod verify;
 pub mod write;

@@ -25,6 +25,7 @@ mod project;
 mod review;
 mod rule;
 mod undo;
+mod verify;
 
 use console::{Console, Verbosity};
 use options::GlobalOptions;
@@ -115,6 +116,9 @@ pub(crate) enum Failure {
     /// pytest could not be run.
     #[error(transparent)]
     Run(#[from] crate::pytest::RunError),
+    /// Nothing could be proven.
+    #[error(transparent)]
+    Verify(#[from] crate::verify::VerifyError),
     /// The plugin for pytest could not be unpacked.
     #[error("cannot unpack the plugin for pytest to a temporary folder: {0}")]
     Plugin(#[source] io::Error),

@@ -119,6 +119,24 @@ impl Opened {
     }
 }
 
+/// Every file of the suites that are looked at, also where only some were named: a fix may reach the others.
+pub(crate) fn suites(
+    files: &FileOptions,
+    rules: &RuleOptions,
+    global: &GlobalOptions,
+    opened: &Opened,
+) -> Result<Vec<Found>, Failure> {
+    let configuration = Configuration::new(overrides(files, rules, global), &opened.cwd)?;
+    let mut roots: Vec<PathBuf> = opened.input.files.iter().map(|(f, _)| f.suite.root.clone()).collect();
+    roots.sort();
+    roots.dedup();
+    let mut found = if roots.is_empty() { Vec::new() } else { discover(&roots, &configuration)?.files };
+    found.extend(opened.input.files.iter().map(|(f, _)| f.clone()));
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.dedup_by(|a, b| a.path == b.path);
+    Ok(found)
+}
+
 fn overrides(files: &FileOptions, rules: &RuleOptions, global: &GlobalOptions) -> Overrides {
     Overrides {
         select: rules.select.clone(),

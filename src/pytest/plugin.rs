@@ -28,6 +28,7 @@ pub const FILES: &[(&str, &str)] = package![
     "testdiet/limits.py",
     "testdiet/locks.py",
     "testdiet/plugin.py",
+    "testdiet/prover.py",
     "testdiet/recorder.py",
     "testdiet/slow.py",
     "testdiet/vendor.py",
@@ -36,6 +37,8 @@ pub const FILES: &[(&str, &str)] = package![
 
 /// The module that records; pytest gets it with `-p`.
 pub const RECORDER: &str = "testdiet.recorder";
+/// The module that compares, for `fix --verify`; handed over beside the recorder.
+pub const PROVER: &str = "testdiet.prover";
 
 /// The package in a folder of its own, which goes when the value does.
 #[derive(Debug)]

@@ -30,6 +30,7 @@ pub mod markup;
 pub mod measured;
 pub mod overview;
 pub mod patch;
+pub mod proof;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod sarif;

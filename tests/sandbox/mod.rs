@@ -169,7 +169,7 @@ impl Sandbox {
     }
 }
 
-/// An interpreter with pytest, pytest-xdist and `PyYAML`: that of target/venv, which `dev.py` makes when it is not there.
+/// An interpreter with pytest, pytest-xdist, coverage and `PyYAML`: that of target/venv, which `dev.py` makes when it is not there.
 pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
@@ -178,7 +178,7 @@ pub fn python() -> &'static Path {
         let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("venv.lock")).unwrap();
         lock.lock().unwrap();
         let dev = Command::new("python3")
-            .args(["dev.py", "venv", "pytest-xdist", "pyyaml"])
+            .args(["dev.py", "venv", "pytest-xdist", "coverage", "pyyaml"])
             .current_dir(root)
             .output()
             .expect("python3 on PATH");
