@@ -42,7 +42,8 @@ class _Contended:
             (self._waiters.append if first else self._waiters.appendleft)(wait)
             left = None if deadline is None else max(0.0, (deadline - clock.now_ns()) / 1e9)
             try:
-                woken = clock.park(wait, left if not first else timeout, attempt)
+                # One that was woken before it waited has lost its place, so it must not wait.
+                woken = clock.park(wait, left if not first else timeout, lambda: attempt() or wait.notified)
             except BaseException:
                 self._abandon(wait)
                 raise
@@ -72,6 +73,7 @@ class _Contended:
                 wait = self._waiters.popleft()
             except IndexError:
                 return
+            wait.notified = True
             if clock.wake(wait):
                 return
 

@@ -21,7 +21,7 @@ from testdiet.slow import pytest_testdiet_slow_configure, pytest_testdiet_slow_o
 STATS = pytest.StashKey()
 
 #: Seconds: a test that really waited for less is not told to have run on real time.
-WORTH_TELLING = 0.05
+REALLY_WAITED = 0.05
 
 _infrastructure = None
 _started_by_fixtures = set()
@@ -235,7 +235,7 @@ def pytest_runtest_logreport(report):
         return
     _told.tests += 1
     _told.saved += figures["virtual_seconds"]
-    if figures["real_seconds"] >= WORTH_TELLING or "real_time: the test is marked so" in figures["guards"]:
+    if figures["real_seconds"] >= REALLY_WAITED or "real_time: the test is marked so" in figures["guards"]:
         for reason in figures["guards"]:
             _told.real.setdefault(reason, []).append(report.nodeid)
 
