@@ -147,7 +147,11 @@ pub fn totals_as(
     let mut run = Run::new(input)?;
     run.project.overlay(texts);
     let wanted = input.files.par_iter().enumerate().filter(|(_, (found, _))| files.contains(&found.path));
-    Ok(wanted.filter_map(|(i, (found, _))| run.judge(i, run.source(&found.path)?).total).collect())
+    let total = |(i, (found, _)): (usize, &(Found, Arc<Settings>))| {
+        let (source, mask, _) = run.read(found).ok()?;
+        run.judge(i, source, mask).total
+    };
+    Ok(wanted.filter_map(total).collect())
 }
 
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
