@@ -11,14 +11,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::config::{CustomRule, Settings};
-use crate::discover::{Found, Role};
+use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::durations::{self, Groups, Key, Model, Planned};
 use crate::plan::number::write_seconds;
 use crate::python::cost::Counter;
 use crate::python::lower;
-use crate::python::project::{Module, Project};
+use crate::python::project::{Module, Project, Trace};
 use crate::python::semantics::Semantics;
 use crate::query::{Mask, Queries, QueryError, SiteKind};
 use crate::rules::context::{Context, Draft};
@@ -37,6 +37,8 @@ pub struct TestTotal {
     pub cost: Cost,
     /// Whether its sleeps are not charged (it uses `fast_time`) or only partly (`slow`).
     pub exempt: bool,
+    /// Whether it is marked `slow`, and so left out of a plain run.
+    pub slow: bool,
 }
 
 /// What one file costs.
@@ -114,6 +116,17 @@ pub struct Input {
     pub rules: Vec<CustomRule>,
 }
 
+impl Input {
+    /// The suites that the files belong to, by their roots.
+    #[must_use]
+    pub fn suites(&self) -> Vec<Arc<Suite>> {
+        let mut suites: Vec<_> = self.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
+        suites.sort_by(|a, b| a.root.cmp(&b.root));
+        suites.dedup_by(|a, b| a.root == b.root);
+        suites
+    }
+}
+
 /// Most rounds of check-and-fix. A second round is common (a shorter sleep makes the iterations the cheapest cut), more are rare.
 const ROUNDS: usize = 8;
 
@@ -152,6 +165,23 @@ pub fn totals_as(
         run.judge(i, source, mask).total
     };
     Ok(wanted.filter_map(total).collect())
+}
+
+/// The same, with everything in the file system that the result rests on.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_traced(input: &Input) -> Result<(Checked, Option<Trace>), QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.start_trace();
+    for suite in run.project.suites() {
+        // Its configuration was read before the run began.
+        if let Some(file) = &suite.config_file {
+            _ = run.project.source(file);
+        }
+    }
+    let checked = run.round();
+    Ok((checked, run.project.end_trace()))
 }
 
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
@@ -282,12 +312,12 @@ struct Step {
 
 impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
-        let queries = Queries::load(input.own.clone())?;
+        let queries = Queries::load_for(input.own.clone(), |rule| {
+            let rule = rules::ALL.iter().find(|r| r.code.as_str() == rule);
+            rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
+        })?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
-        let mut suites: Vec<_> = input.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
-        suites.sort_by(|a, b| a.root.cmp(&b.root));
-        suites.dedup_by(|a, b| a.root == b.root);
-        let mut project = Project::new(queries, roles, suites);
+        let mut project = Project::new(queries, roles, input.suites());
         project.overlay(input.stdin.iter().map(Arc::clone));
         Ok(Self { input, project })
     }
@@ -354,12 +384,11 @@ impl<'i> Run<'i> {
         if !settings.enabled(&code, &found.path) {
             return None;
         }
-        let source = SourceFile::from_bytes(found.path.clone(), Vec::new()).ok()?;
         Some(Finding {
             code,
             message: format!("testdiet could not read this file: {error}"),
             severity: Severity::Info,
-            source: Arc::new(source),
+            source: Arc::new(SourceFile::empty(found.path.clone())),
             file: Arc::new(found.path.clone()),
             span: Span::at(0),
             test: None,
@@ -534,9 +563,21 @@ impl<'i> Run<'i> {
         }
         let fix = self.input.files.first().map(|(_, s)| s.fix.clone());
         let solved = fix.map(|fix| groups.solve(&fix)).unwrap_or_default();
+        // What a test sleeps that can run on virtual time needs no shorter numbers: once it does, the rest is solved without it.
+        let first = drafts.iter().filter(|d| d.first.is_some()).flat_map(|d| &d.durations);
+        let held: HashSet<String> =
+            first.filter_map(|key| solved.get(key)?.as_ref().ok()).map(|planned| planned.group.clone()).collect();
         let mut best: BTreeMap<(Arc<PathBuf>, Span, Code), Finding> = BTreeMap::new();
-        for draft in drafts {
-            let finding = attach(draft, &solved);
+        for mut draft in drafts {
+            let unless = std::mem::take(&mut draft.unless);
+            // All it rests on is meant to be as it is, or something can be made better. A comment of its own is not unused for that.
+            let place = |d: &Draft| (Arc::clone(&d.finding.file), d.finding.span);
+            let silent: HashSet<_> = unless.iter().filter(|d| suppressed(&d.finding)).map(place).collect();
+            let meant = !silent.is_empty() && unless.iter().all(|d| silent.contains(&place(d))) && !suppressed(&draft.finding);
+            if meant || unless.into_iter().any(|better| attach(better, &solved, &held).fix.is_some()) {
+                continue;
+            }
+            let finding = attach(draft, &solved, &held);
             let key = (Arc::clone(&finding.file), finding.span, finding.code.clone());
             match best.get_mut(&key) {
                 // A helper judged with several test files: the worst of them speaks.
@@ -600,6 +641,9 @@ impl<'i> Run<'i> {
 
     /// Why a file is never changed, whatever a rule proposes: it is no test code, or a program writes it.
     fn hands_off(&self, path: &Path) -> Option<&'static str> {
+        if self.input.files.iter().any(|(found, _)| found.suite.config_file.as_deref() == Some(path)) {
+            return None;
+        }
         if self.project.role(path) == Role::Product {
             return Some("it would change product code");
         }
@@ -719,11 +763,12 @@ impl<'i> Run<'i> {
     }
 }
 
-/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding.
+/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding. What is
+/// added to a configuration is read back by [`crate::discover::amend`].
 pub(crate) fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
     let new = apply(old.text(), edits.iter().copied());
-    let tree = lower::parse(&new)?;
-    if tree.root_node().has_error() {
+    let configuration = old.path.extension().is_some_and(|e| ["toml", "ini", "cfg"].iter().any(|c| e == *c));
+    if !configuration && lower::parse(&new)?.root_node().has_error() {
         return None;
     }
     old.with_text(new.clone()).encode()?;
@@ -731,9 +776,17 @@ pub(crate) fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
 }
 
 /// Completes a finding with the fix of its group of durations.
-fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> Finding {
+fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>, held: &HashSet<String>) -> Finding {
     let mut finding = draft.finding;
+    if draft.first.is_some() {
+        finding.fix = draft.first;
+        return finding;
+    }
     if draft.durations.is_empty() {
+        if draft.last.is_some() {
+            finding.fix = draft.last;
+            finding.declined = None;
+        }
         if finding.fix.is_none()
             && finding.declined.is_none()
             && finding.code.rule().is_some_and(|r| r.code.as_str().contains("sleep"))
@@ -745,6 +798,12 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
     let mut reason = None;
     for key in &draft.durations {
         match solved.get(key) {
+            Some(Ok(planned)) if held.contains(&planned.group) => {
+                finding.fix = None;
+                reason.get_or_insert_with(|| {
+                    "it is tied to what tests sleep that can run on virtual time: fix those first".to_owned()
+                });
+            }
             Some(Ok(planned)) => {
                 let Some((_, old, new)) = planned.values.iter().find(|(k, ..)| k == key) else { continue };
                 if (old - new).abs() < 1e-9 {
@@ -762,8 +821,10 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
                         format!("Shrink {} s to {} s, with {more} durations tied to it", write_seconds(*old), write_seconds(*new))
                     }
                 };
-                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone())
-                    .because("the code under test may need longer than it is left; only a run of the tests can tell");
+                let why = "the code under test may need longer than it is left; only a run of the tests can tell";
+                let note = draft.note.or_else(|| draft.hint.map(ToOwned::to_owned));
+                let why = note.map_or_else(|| why.to_owned(), |note| format!("{why}; {note}"));
+                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone()).because(why);
                 finding.fix = Some(fix);
                 return finding;
             }
@@ -784,8 +845,14 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
             }
         }
     }
+    if finding.fix.is_none() && draft.last.is_some() {
+        finding.fix = draft.last;
+        finding.declined = None;
+    }
     if finding.fix.is_none() && finding.declined.is_none() {
-        finding.declined = reason;
+        // What keeps its own time is in the way of both.
+        let note = draft.note.filter(|note| reason.as_ref().is_some_and(|why| !note.ends_with(why.as_str())));
+        finding.declined = reason.map(|why| note.map_or_else(|| why.clone(), |note| format!("{why}; {note}")));
     }
     finding
 }
@@ -826,7 +893,7 @@ fn total(
             iterations: t.cost.iterations.saturating_mul(t.runs),
         };
         if cost != Cost::default() {
-            rows.push(TestTotal { id: t.test.id.clone(), runs: t.runs, cost, exempt: t.fast_time || t.slow });
+            rows.push(TestTotal { id: t.test.id.clone(), runs: t.runs, cost, exempt: t.fast_time || t.slow, slow: t.slow });
         }
     }
     for def in shared {

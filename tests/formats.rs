@@ -152,7 +152,7 @@ fn what_has_no_place_for_counts_says_so_before_anything_is_changed() {
     let sandbox = awkward();
     let before = sandbox.read("tests/test_crlf.py");
     for command in [&["check"][..], &["fix", "--unsafe-fixes"]] {
-        for format in ["sarif", "github", "gitlab", "junit"] {
+        for format in ["sarif", "github", "gitlab", "junit", "html"] {
             let output = sandbox.run(&[command, &["--statistics", "--output-format", format]].concat());
             let told = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(2));
@@ -160,4 +160,36 @@ fn what_has_no_place_for_counts_says_so_before_anything_is_changed() {
         }
     }
     assert_eq!(sandbox.read("tests/test_crlf.py"), before);
+}
+
+#[test]
+fn the_page_is_well_formed_and_complete_in_itself() {
+    // Every element is closed by its own end, and nothing is fetched.
+    const PROGRAM: &str = "\
+import sys
+from html.parser import HTMLParser
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.text = [], {}, ''
+    def handle_starttag(self, tag, attrs):
+        self.seen[tag] = self.seen.get(tag, 0) + 1
+        assert not {'src', 'href', 'onclick', 'onload'} & {name for name, _ in attrs}, attrs
+        if tag not in ('meta', 'br'):
+            self.open.append(tag)
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.getpos())
+    def handle_data(self, data):
+        self.text += data
+page = Page()
+page.feed(open(sys.argv[1], encoding='utf-8').read())
+page.close()
+assert not page.open and 'script' not in page.seen and 'link' not in page.seen
+assert 'url(' not in page.text and '@import' not in page.text
+assert 'x = \\'漢\\'; time.sleep(' in page.text and 'test_a &<b>%.py' in page.text
+print(page.seen['article'], page.seen['details'])
+";
+    let sandbox = awkward();
+    assert_eq!(sandbox.run(&["check", "--output-format", "html", "-o", "page.html"]).status.code(), Some(1));
+    assert_eq!(python(PROGRAM, &[&sandbox.root().join("page.html")], "python3"), "5 3\n");
 }

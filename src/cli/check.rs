@@ -9,6 +9,7 @@ use super::console::{Console, Verbosity};
 use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::Opened;
 use super::{Failure, Status};
+use crate::cache::Cache;
 use crate::edit::Applicability;
 use crate::engine::{self, Checked, FileError};
 use crate::report::{FORMATS, Format, View, overview, shown, statistics, totals};
@@ -38,7 +39,8 @@ pub(crate) fn run(args: &CheckArgs, global: &GlobalOptions, console: &mut Consol
     let format = args.output.output_format.or(opened.format);
     let told = Told::new(opened.view(Applicability::Safe), format, args.output.statistics)?;
     let comparison = Comparison::new(&args.compare, &opened)?;
-    let mut checked = engine::check(&opened.input)?;
+    let mut checked =
+        if args.files.no_cache { engine::check(&opened.input) } else { Cache::of(&opened.root).check(&opened.input) }?;
     checked.errors.extend(opened.errors.iter().cloned());
     let (parsed, bytes) = checked.parsed;
     console.aside(Verbosity::Verbose, |err| writeln!(err, "Parsed {parsed} of {} files, {} KB.", checked.files, bytes / 1000))?;

@@ -1,5 +1,6 @@
 //! `testdiet fix`: fix in memory to a fixpoint, then write once; or show what would be written.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -11,8 +12,8 @@ use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::{self, Opened};
 use super::{Failure, Status};
 use crate::edit::Applicability;
-use crate::engine::{self, Change, Fixed};
-use crate::report::{Format, View, amount, patch, shown, style, totals};
+use crate::engine::{self, Change, Checked, Fixed};
+use crate::report::{Format, amount, patch, shown, style, totals};
 
 /// Arguments of `testdiet fix`.
 #[derive(Debug, Args)]
@@ -92,7 +93,7 @@ impl Run<'_> {
         match self.mode {
             Mode::Write | Mode::Check => self.findings(fixed, console)?,
             Mode::Diff => {
-                diff(&fixed.changes, view, console)?;
+                diff(&fixed.changes, |path| view.relative(path), console)?;
                 self.remaining_aside(fixed, console)?;
             }
             Mode::Print => {
@@ -150,7 +151,9 @@ impl Run<'_> {
             Mode::Diff | Mode::Check => ("Would fix", "would remain"),
         };
         if self.mode != Mode::Check {
-            totals::write(&fixed.after, Some(&fixed.before), view, &|suite| self.opened.limits(suite), out)?;
+            // Where nothing was changed there is nothing to compare with.
+            let before = (!fixed.changes.is_empty()).then_some(&fixed.before);
+            totals::write(&fixed.after, before, view, &|suite| self.opened.limits(suite), out)?;
         }
         if applied == 0 && remain == 0 {
             return totals::summary(&fixed.after, view, out);
@@ -164,6 +167,12 @@ impl Run<'_> {
             for (code, count) in &fixed.applied {
                 writeln!(out, "  {:>6}  {}", amount::number(*count), shown::escaped(code.as_str()))?;
             }
+        }
+        let lost = no_longer_run(fixed);
+        if lost > 0 {
+            let tests = if lost == 1 { "1 test is".to_owned() } else { format!("{} tests are", amount::number(lost)) };
+            let verb = if matches!(self.mode, Mode::Write | Mode::Print) { "marked" } else { "to be marked" };
+            writeln!(out, "{tests} {verb} `slow`: a run that leaves slow tests out has so many fewer.")?;
         }
         self.hint(fixed, out)?;
         if self.mode == Mode::Write && applied > 0 {
@@ -183,11 +192,24 @@ impl Run<'_> {
     }
 }
 
-/// The patch of all changes: bytes, or something to look at on a terminal.
-fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Failure> {
+/// How many tests, each set of parameters counted, are marked `slow` only by the fixes.
+fn no_longer_run(fixed: &Fixed) -> u64 {
+    let tests = |checked: &Checked| -> Vec<(String, u64)> {
+        let marked = checked.totals.iter().flat_map(|file| &file.tests).filter(|test| test.slow);
+        marked.map(|test| (test.id.clone(), test.runs)).collect()
+    };
+    if fixed.changes.is_empty() {
+        return 0;
+    }
+    let before: HashSet<String> = tests(&fixed.before).into_iter().map(|(id, _)| id).collect();
+    tests(&fixed.after).into_iter().filter(|(id, _)| !before.contains(id)).map(|(_, runs)| runs).sum()
+}
+
+/// The patch of all changes: bytes, or something to look at on a terminal. `name` says what a path is called in it.
+pub(super) fn diff(changes: &[Change], name: impl Fn(&Path) -> &Path, console: &mut Console) -> Result<(), Failure> {
     let terminal = console.terminal();
     let each = |write: fn(&Change, &Path, &mut dyn io::Write) -> io::Result<()>, out: &mut dyn io::Write| {
-        changes.iter().try_for_each(|change| write(change, view.relative(&change.before.path), out))
+        changes.iter().try_for_each(|change| write(change, name(&change.before.path), out))
     };
     if terminal { console.shown(|out| each(patch::show, out)) } else { console.bytes(|out| each(patch::write, out)) }
 }
@@ -200,7 +222,6 @@ mod tests {
 
     use super::super::console::tests::kept;
     use super::*;
-    use crate::engine::Checked;
     use crate::report::samples;
     use crate::rules::Code;
     use crate::source::SourceFile;

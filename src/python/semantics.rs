@@ -524,7 +524,7 @@ impl<'p> Semantics<'p> {
             }
             let path = dotted.split('.').filter(|p| !p.is_empty()).fold(base, |p, part| p.join(part));
             for candidate in [path.with_extension("py"), path.join("__init__.py")] {
-                if candidate.is_file() && (!dotted.is_empty() || candidate.ends_with("__init__.py")) {
+                if self.project.is_file(&candidate) && (!dotted.is_empty() || candidate.ends_with("__init__.py")) {
                     return self.project.load(&candidate).map_or(Type::Unknown, Type::Module);
                 }
             }
@@ -605,7 +605,7 @@ impl<'p> Semantics<'p> {
         if m.file.ends_with("__init__.py") {
             let base = m.file.with_file_name(name);
             for candidate in [base.with_extension("py"), base.join("__init__.py")] {
-                if candidate.is_file() {
+                if self.project.is_file(&candidate) {
                     return self.project.load(&candidate).map_or(Type::Unknown, Type::Module);
                 }
             }

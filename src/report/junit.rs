@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{View, shown};
+use super::View;
+use super::markup::escaped;
 use crate::edit::Applicability;
 use crate::engine::Checked;
 use crate::finding::Finding;
@@ -24,7 +25,7 @@ pub fn write(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<
     }
     writeln!(out, r#"<testsuites name="testdiet" tests="{all}" failures="{all}" errors="0">"#)?;
     for findings in checked.findings.chunk_by(|a, b| a.file == b.file) {
-        let (file, n) = (attribute(&view.in_project(&findings[0].file)), findings.len());
+        let (file, n) = (escaped(&view.in_project(&findings[0].file)), findings.len());
         writeln!(out, r#"  <testsuite name="{file}" tests="{n}" failures="{n}" errors="0">"#)?;
         for finding in findings {
             case(finding, &file, out)?;
@@ -36,8 +37,8 @@ pub fn write(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<
 
 fn case(finding: &Finding, file: &str, out: &mut dyn Write) -> io::Result<()> {
     let at = finding.source.location(finding.span.start);
-    let (row, column, code) = (at.row, at.column, attribute(finding.code.as_str()));
-    let message = attribute(&finding.message);
+    let (row, column, code) = (at.row, at.column, escaped(finding.code.as_str()));
+    let message = escaped(&finding.message);
     // Names are how readers tell cases apart: two findings of a rule in a file differ by their place.
     writeln!(out, r#"    <testcase name="{code} at {row}:{column}" classname="{file}" file="{file}" line="{row}">"#)?;
     write!(out, r#"      <failure type="{code}" message="{message}">{file}:{row}:{column}: {code} {message}"#)?;
@@ -51,27 +52,9 @@ fn case(finding: &Finding, file: &str, out: &mut dyn Write) -> io::Result<()> {
         finding.declined.as_ref().map(|why| format!("no fix: {why}")),
     ];
     for line in more.into_iter().flatten() {
-        write!(out, "\n{}", attribute(&line))?;
+        write!(out, "\n{}", escaped(&line))?;
     }
     writeln!(out, "</failure>\n    </testcase>")
-}
-
-/// Text for an attribute in double quotes, and for content: XML's own characters escaped as XML does, those that XML cannot
-/// hold (and those that mislead a reader) as testdiet does.
-fn attribute(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in shown::escaped(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // Neither is a character of XML.
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -88,10 +71,5 @@ mod tests {
     fn nothing_found_is_a_test_that_passes() {
         let text = plain(|out| write(&checked(Vec::new()), &view(), out));
         assert!(text.contains(r#"tests="1" failures="0""#) && !text.contains("<failure"), "{text}");
-    }
-
-    #[test]
-    fn what_xml_cannot_hold_is_escaped() {
-        assert_eq!(attribute("<a & \"b\">\n\x1b\u{ffff}"), "&lt;a &amp; &quot;b&quot;&gt;\\n\\x1b\u{fffd}");
     }
 }

@@ -3,7 +3,7 @@
 //! One file a format, one line each in [`FORMATS`]. Human formats write colours and leave it to anstream to take them
 //! out; whatever they print of a file, its name or a message is escaped first ([`shown`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::finding::Finding;
 use crate::fingerprint;
 use crate::rules::Code;
 use crate::source::SourceFile;
+use totals::Limits;
 
 pub mod amount;
 pub mod concise;
@@ -22,8 +23,11 @@ pub mod full;
 pub mod github;
 pub mod gitlab;
 pub mod grouped;
+pub mod html;
 pub mod json;
 pub mod junit;
+pub mod markup;
+pub mod measured;
 pub mod overview;
 pub mod patch;
 #[cfg(test)]
@@ -100,6 +104,13 @@ pub static FORMATS: &[Format] = &[
     Format { name: "github", help: "annotations of GitHub Actions", human: false, findings: github::write, statistics: None },
     Format { name: "gitlab", help: "a code quality report of GitLab", human: false, findings: gitlab::write, statistics: None },
     Format { name: "junit", help: "JUnit XML, a failure a finding", human: false, findings: junit::write, statistics: None },
+    Format {
+        name: "html",
+        help: "a page to look at, complete in one file",
+        human: false,
+        findings: html::write,
+        statistics: None,
+    },
 ];
 
 impl Format {
@@ -140,6 +151,8 @@ pub struct View {
     pub cwd: PathBuf,
     /// The top of the project, which programs take names to be relative to: that of the repository, where there is one.
     pub root: PathBuf,
+    /// The budgets of suites, by their roots.
+    pub limits: BTreeMap<PathBuf, Limits>,
     /// The least that a fix must be for the command at hand to apply it: safe, or unsafe with `--unsafe-fixes`.
     pub applies: Applicability,
 }
@@ -239,7 +252,7 @@ mod tests {
         }
         assert_eq!(
             Format::named("xml").unwrap_err().to_string(),
-            "there is no format `xml`; there are full, concise, grouped, json, json-lines, sarif, github, gitlab, junit"
+            "there is no format `xml`; there are full, concise, grouped, json, json-lines, sarif, github, gitlab, junit, html"
         );
     }
 

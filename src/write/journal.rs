@@ -128,6 +128,23 @@ impl Name {
     }
 }
 
+/// Makes the folder of testdiet's own in a project, with the `.gitignore` that makes git pass over it.
+///
+/// # Errors
+/// What could not be made, and why.
+pub fn own_folder(root: &Path) -> Result<PathBuf, (PathBuf, io::Error)> {
+    let own = root.join(FOLDER);
+    fs::create_dir_all(&own).map_err(|e| (own.clone(), e))?;
+    let ignore = own.join(".gitignore");
+    if !ignore.exists() {
+        match write_new(&ignore, b"*\n", None) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err((ignore, e)),
+            _ => {}
+        }
+    }
+    Ok(own)
+}
+
 /// The journal of a project, locked.
 pub(super) struct Journal {
     /// The project's root, links resolved.
@@ -169,20 +186,6 @@ impl Stage {
             Self::Gone => "gone",
         }
     }
-}
-
-/// Makes sure that a project has a folder of testdiet's own, which git ignores.
-pub(crate) fn own_folder(root: &Path) -> io::Result<PathBuf> {
-    let own = root.join(FOLDER);
-    fs::create_dir_all(&own)?;
-    let ignore = own.join(".gitignore");
-    if !ignore.exists() {
-        match write_new(&ignore, b"*\n", None) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-            _ => {}
-        }
-    }
-    Ok(own)
 }
 
 fn journal_folder(root: &Path) -> PathBuf {
@@ -263,7 +266,7 @@ impl Journal {
     /// Opens or creates the journal; `None` while another process has it.
     pub fn try_open(root: &Path) -> Result<Option<Self>, WriteError> {
         let root = fs::canonicalize(root).map_err(failed(root))?;
-        let own = own_folder(&root).map_err(failed(&root.join(FOLDER)))?;
+        let own = own_folder(&root).map_err(|(path, error)| failed(&path)(error))?;
         let folder = own.join("journal");
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
         let path = own.join("lock");

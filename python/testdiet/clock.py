@@ -1,0 +1,605 @@
+"""The virtual clock: now = real + offset, and the offset jumps to the earliest deadline only while every thread waits.
+
+What a thread waits for has to be seen for that: :class:`Wait` is one such wait, and :class:`Clock` counts the threads that
+are in none. A thread that blocks where nobody looks counts as running, so it costs real time and is never overtaken.
+
+One lock guards the state below. It is re-entrant because a signal handler, a ``__del__`` or a weakref callback may run while
+this very thread holds it; what such code wakes is put off until the lock is free, what it waits for it waits for really.
+
+PYTEST_DONT_REWRITE
+"""
+
+import _thread
+import functools
+import heapq
+import itertools
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+
+_allocate_lock = _thread.allocate_lock
+get_ident = _thread.get_ident
+
+#: Seconds, real: how long a thread that a deadline woke may run before the next one that is due is woken too. Equal deadlines
+#: wake in order that way; it has to be longer than a woken thread takes to run on a loaded machine (12 ms measured).
+HANDOVER = 0.05
+#: Seconds, real, between two looks at whether the reason for real time is gone: short at first, then longer.
+GUARD_POLL = (0.001, 0.02)
+#: Seconds, real, that everything waits without a deadline before it counts as a deadlock. A signal handler, a thread of C or
+#: a weakref callback may wake something yet.
+DEADLOCK = 1.0
+#: Deadlines of one thread in a row with nothing between them but other deadlines. Beyond, it polls for something that only real
+#: time brings. Two minutes of polling every 10 ms.
+RUNAWAY = 12_000
+#: Nanoseconds: threads that an earlier test left behind keep their deadlines rounded up to multiples of this, so that two dozen
+#: of them that poll wake together. A loaded machine is 12 ms late (measured), a margin under 50 ms is never one to rely on; and
+#: a thread that somebody wakes belongs to the running test again, whose deadlines are exact.
+LEFT_BEHIND = 40_000_000
+#: Seconds: from here on, a wait that had to pass in real time is told, with what was running meanwhile.
+WORTH_TELLING = 0.05
+
+
+class Real:
+    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled."""
+
+    sleep = staticmethod(time.sleep)
+    monotonic = staticmethod(time.monotonic)
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    perf_counter = staticmethod(time.perf_counter)
+    perf_counter_ns = staticmethod(time.perf_counter_ns)
+    time_ns = staticmethod(time.time_ns)
+    condition_wait = threading.Condition.wait
+    thread_start = threading.Thread.start
+    thread_join = threading.Thread.join
+    bootstrap_inner = threading.Thread._bootstrap_inner
+    # Last: from here on the name means this.
+    time = staticmethod(time.time)
+
+
+if hasattr(time, "clock_gettime_ns"):
+    # time-machine 2 exchanges the code of time.monotonic itself while somebody travels.
+    _real_ns = functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
+else:
+    _real_ns = time.monotonic_ns
+
+
+class Deadlock(BaseException):
+    """Every thread waits for another one, and no deadline ends it. A test's ``except Exception`` must not swallow it."""
+
+
+class Stats:
+    """What the clock did during one test."""
+
+    def __init__(self):
+        self._virtual_ns = 0
+        self._real_ns = 0
+        #: How often the clock jumped.
+        self.jumps = 0
+        #: Why the clock did not jump although every thread waited: name → times it was asked.
+        self.guards = {}
+
+    @property
+    def virtual_seconds(self):
+        """Seconds that passed without being waited for."""
+        return self._virtual_ns / 1e9
+
+    @property
+    def real_seconds(self):
+        """Seconds that the test's own thread asked to wait and really waited."""
+        return self._real_ns / 1e9
+
+    def __repr__(self):
+        return f"<Stats {self.virtual_seconds:.3f} virtual seconds, {self.jumps} jumps, guards: {sorted(self.guards)}>"
+
+
+class ThreadState:
+    """A thread the clock knows. It is running unless ``wait`` says otherwise."""
+
+    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event")
+
+    def __init__(self, thread):
+        self.thread = thread
+        self.ident = None
+        self.native_id = None
+        self.wait = None
+        self.ended = False
+        self.joiners = []
+        # The number of the test that it belongs to.
+        self.test = clock.test
+        # Deadlines that it met since the last event, which has a number too.
+        self.expired = self.event = 0
+
+
+class Wait:
+    """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
+
+    __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
+
+    def __init__(self, state):
+        self.state = state
+        self.deadline = None
+        self.waiting = False
+        self.timed_out = False
+        self.error = None
+        self.signalled = False
+        self.notified = False
+        # A signal handler runs in the waiting thread, and waits itself.
+        self.resumed = False
+        # When it began, by this clock, and how far that was ahead of real time then.
+        self.since = self.offset = 0
+        self.lock = _allocate_lock()
+        self.lock.acquire()
+
+    def release(self):
+        """What ``Condition.notify`` calls: to it, this is the lock that the waiter is blocked on."""
+        # First: a waiter that is about to wait looks at this when it no longer misses the waking.
+        self.notified = True
+        clock.wake(self)
+
+    def block(self, timeout):
+        """Blocks for real until signalled, at most ``timeout`` real seconds."""
+        self.lock.acquire(True, -1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+
+    def signal(self):
+        """Lets ``block`` return; called with the clock's lock held."""
+        if not self.signalled:
+            self.signalled = True
+            self.lock.release()
+
+
+class Clock:
+    """The one clock of the process. Its offset only grows, for ever."""
+
+    def __init__(self):
+        self.offset = 0
+        #: Replacements are in place and threads are tracked.
+        self.installed = False
+        #: A test runs that wants virtual time.
+        self.enabled = False
+        #: Why the running test gets none although the clock is installed.
+        self.disabled_reason = "no test that asked for it was running"
+        self.stats = Stats()
+        #: Asked whether the clock must step aside: returns the reason or None.
+        self.guard = lambda: None
+        #: Told the nanoseconds of each jump: the wall clock follows.
+        self.on_jump = lambda nanoseconds: None
+        #: The thread that runs the tests: the one in which a deadlock is raised.
+        self.test_state = None
+        self._reset()
+
+    def _reset(self):
+        self._mutex = threading._CRLock() if threading._CRLock else threading._RLock()
+        self._busy = False
+        self._deferred = deque()
+        #: The number of the running test.
+        self.test = 0
+        self._states = {}
+        self._known = set()
+        self._running = 0
+        # A heap of (deadline, the one asked for, sequence, wait).
+        self._deadlines = []
+        self._sequence = itertools.count()
+        # The waiting thread that looks after real time for all of them: wakes whom real time made due, asks the guards again.
+        self._leader = None
+        self._handed = None
+        self._handed_until = 0
+        self._ending = []
+        # Threads that ran their last line; the operating system may list them a little longer.
+        self.ended_idents = set()
+        self.ended_natives = set()
+        #: How many known threads began and ended.
+        self.changes = 0
+        # The number of things that happened other than deadlines.
+        self._events = 0
+        self._runaway = None
+        self._stuck_since = None
+        self._guard_poll = GUARD_POLL[0]
+        self._told = set()
+
+    # -- reading -----------------------------------------------------------------------------------------------------------
+
+    def now_ns(self):
+        return _real_ns() + self.offset
+
+    def current(self):
+        """The state of the calling thread; None for one that the clock does not know."""
+        return self._states.get(get_ident())
+
+    def threads(self):
+        """The states of all known threads, and of those that are on their way out."""
+        return [*self._known, *self._ending]
+
+    # -- threads -----------------------------------------------------------------------------------------------------------
+
+    def adopt(self, thread):
+        """From here on the calling thread is known: it is running."""
+        state = self.current()
+        if state is None:
+            state = self.expect(thread)
+            self.begin(state)
+        return state
+
+    def expect(self, thread):
+        """A thread is about to start: it counts as running before it does."""
+        state = ThreadState(thread)
+        with self._mutex:
+            self._known.add(state)
+            self._resume()
+            self._events += 1
+        return state
+
+    def forget(self, state):
+        """The thread could not be started after all."""
+        self._leave(state)
+
+    def begin(self, state):
+        """The calling thread is the one that was expected."""
+        state.ident = get_ident()
+        state.native_id = threading.get_native_id() if hasattr(threading, "get_native_id") else None
+        self.changes += 1
+        self.ended_idents.discard(state.ident)
+        self._states[state.ident] = state
+
+    def end(self, state):
+        """The calling thread has run its last line; whoever joins it goes on."""
+        state.ended = True
+        self.changes += 1
+        self.ended_idents.add(state.ident)
+        self.ended_natives.add(str(state.native_id))
+        self._ending.append(state)
+        self._states.pop(state.ident, None)
+        self._leave(state)
+
+    def _leave(self, state):
+        with self._mutex:
+            outer, self._busy = self._busy, True
+            try:
+                if state not in self._known:
+                    return
+                self._known.discard(state)
+                self._running -= 1
+                if self._handed is state:
+                    self._handed = None
+                self._events += 1
+                for wait in state.joiners:
+                    self._wake(wait)
+                if self._running == 0:
+                    self._advance()
+                self._appoint()
+                if self._running == 0 and self._leader is not None:
+                    # It looks at the deadlines only, as long as somebody runs.
+                    self._leader.signal()
+            finally:
+                self._busy = outer
+        self._settle()
+
+    def reap(self):
+        """Waits until threads that ran their last line are really gone, so that ``is_alive`` says so."""
+        while self._ending:
+            try:
+                state = self._ending.pop()
+            except IndexError:
+                return
+            if state.ident == get_ident():
+                continue
+            try:
+                self.changes += 1
+                # Bounded: what a thread-local's __del__ does there is not known to anybody.
+                Real.thread_join(state.thread, 1.0)
+            except RuntimeError:
+                pass
+
+    # -- waiting -----------------------------------------------------------------------------------------------------------
+
+    def park(self, wait, timeout, ready=None):
+        """Waits until woken: True, or False when ``timeout`` seconds of this clock have passed. None = wait otherwise.
+
+        ``ready`` is asked once the wait is registered, before the clock may move: True when there is no need to wait.
+        """
+        if self._ending:
+            self.reap()
+        state = wait.state
+        outer = state.wait
+        with self._mutex:
+            if self._busy:
+                return None
+        try:
+            timeout = self._register(wait, outer, timeout, ready)
+            while wait.waiting:
+                wait.block(timeout)
+                timeout = self._look(wait)
+        finally:
+            if state.wait is not outer or wait.waiting:
+                self._unpark(wait, outer)
+        if self._ending:
+            self.reap()
+        if wait.error is not None:
+            raise wait.error
+        return not wait.timed_out
+
+    def _register(self, wait, outer, timeout, ready):
+        """The calling thread waits from here on; returns how long it may block before it has to look."""
+        state, patience = wait.state, None
+        with self._mutex:
+            self._busy = True
+            try:
+                if self._handed is state:
+                    self._handed = None
+                if outer is not None and outer.waiting:
+                    outer.resumed = True
+                    self._resume()
+                wait.offset = self.offset
+                wait.since = self.now_ns()
+                if timeout is not None:
+                    asked = wait.deadline = wait.since + max(0, -int(-timeout * 1e9 // 1))
+                    if state.test != self.test and state is not self.test_state:
+                        wait.deadline += -asked % LEFT_BEHIND
+                    heapq.heappush(self._deadlines, (wait.deadline, asked, next(self._sequence), wait))
+                wait.waiting = True
+                state.wait = wait
+                self._running -= 1
+                if ready is not None and ready():
+                    self._wake(wait)
+                elif self._running == 0:
+                    self._advance()
+                if wait.waiting:
+                    self._leader = wait
+                    patience = self._patience()
+                elif outer is None:
+                    state.wait = None
+            finally:
+                self._busy = False
+        if self._deferred:
+            self._settle()
+        return patience
+
+    def _look(self, wait):
+        """The calling thread was signalled, or its patience is over."""
+        patience = None
+        with self._mutex:
+            outer, self._busy = self._busy, True
+            try:
+                wait.signalled = False
+                if wait.waiting and self._leader is wait:
+                    self._tick()
+                    if wait.waiting:
+                        patience = self._patience()
+            finally:
+                self._busy = outer
+        if self._deferred:
+            self._settle()
+        return patience
+
+    def _unpark(self, wait, outer):
+        with self._mutex:
+            before, self._busy = self._busy, True
+            try:
+                wait.state.wait = outer
+                if wait.waiting:
+                    # An exception came out of the wait: of a signal handler, or a KeyboardInterrupt.
+                    wait.waiting = False
+                    self._resume()
+                if outer is not None and outer.resumed:
+                    outer.resumed = False
+                    if outer.waiting:
+                        self._running -= 1
+                        outer.signal()
+                if self._leader is wait:
+                    self._leader = None
+                self._appoint()
+            finally:
+                self._busy = before
+        if self._deferred:
+            self._settle()
+
+    def wake(self, wait):
+        """Ends a wait: False when it had ended already. The thread counts as running from here on."""
+        with self._mutex:
+            if self._busy:
+                self._deferred.append(wait)
+                return wait.waiting
+            self._busy = True
+            try:
+                self._events += 1
+                wait.state.test = self.test
+                woken = self._wake(wait)
+            finally:
+                self._busy = False
+        self._settle()
+        return woken
+
+    def _settle(self):
+        """Wakes whom code that ran inside the lock wanted to wake."""
+        while self._deferred and not self._busy:
+            try:
+                wait = self._deferred.popleft()
+            except IndexError:
+                return
+            self.wake(wait)
+
+    # -- moving; all of this with the lock held ----------------------------------------------------------------------------
+
+    def _resume(self):
+        self._running += 1
+        self._stuck_since = None
+
+    def _wake(self, wait):
+        if not wait.waiting:
+            return False
+        wait.waiting = False
+        if not wait.resumed:
+            self._resume()
+        wait.signal()
+        return True
+
+    def _expire(self, wait):
+        """The deadline of this wait, the earliest one, has come."""
+        state, now = wait.state, self.now_ns()
+        heapq.heappop(self._deadlines)
+        wait.timed_out = True
+        if state is self.test_state:
+            self.stats._real_ns += now - wait.since - (self.offset - wait.offset)
+        if state.event != self._events:
+            state.event, state.expired = self._events, 0
+        state.expired += 1
+        if state.expired >= RUNAWAY:
+            self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
+        self._handed = state
+        self._handed_until = _real_ns() + int(HANDOVER * 1e9)
+        self._wake(wait)
+
+    def _earliest(self):
+        deadlines = self._deadlines
+        while deadlines and not deadlines[0][3].waiting:
+            heapq.heappop(deadlines)
+        return deadlines[0][3] if deadlines else None
+
+    def _advance(self):
+        """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
+        wait = self._earliest()
+        if wait is not None and wait.deadline <= self.now_ns():
+            self._expire(wait)
+            return
+        reason = self._reason()
+        if reason is not None:
+            self.note(reason)
+            self._stuck_since = None
+            return
+        self._guard_poll = GUARD_POLL[0]
+        if wait is None:
+            if self._stuck_since is None:
+                self._stuck_since = _real_ns()
+            return
+        # The guards took real time.
+        jump = max(0, wait.deadline - self.now_ns())
+        self.offset += jump
+        self.stats._virtual_ns += jump
+        self.stats.jumps += 1
+        self.on_jump(jump)
+        self._expire(wait)
+
+    def _reason(self):
+        if not self.enabled:
+            return self.disabled_reason
+        return self._runaway or self.guard()
+
+    def note(self, reason):
+        """Records a reason for real time."""
+        self.stats.guards[reason] = self.stats.guards.get(reason, 0) + 1
+
+    def _tick(self):
+        """Real time has passed: wakes who is due, and looks whether the clock may jump."""
+        wait = self._earliest()
+        now = self.now_ns()
+        if wait is not None and wait.deadline <= now and not self._handing_over():
+            self._tell_slow(wait, now)
+            self._expire(wait)
+        elif self._running == 0:
+            self._advance()
+            if self._stuck_since is not None and _real_ns() - self._stuck_since >= DEADLOCK * 1e9:
+                self._deadlock()
+
+    def _handing_over(self):
+        return self._handed is not None and _real_ns() < self._handed_until
+
+    def _patience(self):
+        """Real seconds after which the leader has to look again; None for ever."""
+        wait = self._earliest()
+        seconds = None
+        if wait is not None:
+            seconds = max(0.0, (wait.deadline - self.now_ns()) / 1e9)
+            if self._handing_over():
+                seconds = max(seconds, (self._handed_until - _real_ns()) / 1e9)
+        if self._running == 0 and self.enabled:
+            if self._stuck_since is not None:
+                again = max(0.0, DEADLOCK - (_real_ns() - self._stuck_since) / 1e9)
+            else:
+                again = self._guard_poll
+                self._guard_poll = min(again * 2, GUARD_POLL[1])
+            seconds = again if seconds is None else min(seconds, again)
+        return seconds
+
+    def _appoint(self):
+        """Makes a waiting thread the leader when there is none and a deadline that somebody has to keep."""
+        leader = self._leader
+        if leader is not None and leader.waiting and not leader.resumed:
+            return
+        self._leader = None
+        wait = self._earliest()
+        if (wait is None and self._running == 0) or (wait is not None and wait.resumed):
+            waits = (state.wait for state in self._known)
+            wait = next((w for w in waits if w is not None and w.waiting and not w.resumed), None)
+        if wait is not None:
+            self._leader = wait
+            wait.signal()
+
+    def _tell_slow(self, wait, now):
+        """A wait ended in real time: names what was running, once a test."""
+        if not self.enabled or now - wait.since < WORTH_TELLING * 1e9 or self._running == 0:
+            return
+        frames = sys._current_frames()
+        for state in self._known:
+            if state.wait is None or not state.wait.waiting:
+                frame = frames.get(state.ident)
+                name = getattr(state.thread, "name", "?")
+                where = f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""
+                reason = f"busy: thread {name!r} ran, or waited where the clock cannot see{where}"
+                if (name, where) not in self._told:
+                    self._told.add((name, where))
+                    self.note(reason)
+
+    # -- deadlock ----------------------------------------------------------------------------------------------------------
+
+    def _deadlock(self):
+        self._stuck_since = None
+        state = self.test_state
+        wait = state.wait if state is not None else None
+        if wait is None or not wait.waiting:
+            return
+        wait.error = Deadlock("every thread waits without a deadline, so this would never end:\n" + self.stacks())
+        self._wake(wait)
+
+    def stacks(self):
+        """Where each known thread is, as text."""
+        frames = sys._current_frames()
+        parts = []
+        for state in sorted(self._known, key=lambda s: s.ident or 0):
+            frame = frames.get(state.ident)
+            if frame is None:
+                continue
+            lines = [line for line in traceback.format_stack(frame) if __file__ not in line.splitlines()[0]]
+            parts.append(f"\nthread {getattr(state.thread, 'name', '?')!r}:\n" + "".join(lines))
+        return "".join(parts)
+
+    # -- the beginning and the end -------------------------------------------------------------------------------------------
+
+    def start_test(self, disabled_reason=None):
+        """A test begins. With a reason it runs on real time."""
+        self.stats = Stats()
+        self._told = set()
+        self._runaway = None
+        self._events += 1
+        self.test += 1
+        self.test_state = self.current()
+        self.disabled_reason = disabled_reason or ""
+        self.enabled = disabled_reason is None
+        if disabled_reason is not None:
+            self.note(disabled_reason)
+        return self.stats
+
+    def end_test(self):
+        """No test wants virtual time until the next one begins."""
+        self.enabled = False
+        self.disabled_reason = "no test that asked for it was running"
+
+    def after_fork_in_child(self):
+        """The child is real: it has none of the threads, and nothing jumps."""
+        self._reset()
+        self.enabled = False
+        self.installed = False
+
+
+clock = Clock()

@@ -1,0 +1,252 @@
+"""The pytest plugin: the ``fast_time`` fixture, ``--fast-time``, ``with_cleanup``, and the check for leaked threads.
+
+Costs nothing until asked: loading it imports no more than pytest has, and nothing is replaced before a test wants it.
+
+For other plugins: after a test, ``item.stash[STATS]`` is its :class:`testdiet.clock.Stats` (only where the clock was asked
+for), the report of its teardown has them as ``report.fast_time`` (``virtual_seconds``, ``real_seconds``, ``jumps``,
+``guards``; plain values, so that they cross xdist), and ``testdiet.clock.Real`` has the functions of the real clock.
+
+PYTEST_DONT_REWRITE
+"""
+
+import sys
+import threading
+
+import pytest
+
+# Hooks: a plain `pytest` skips tests marked slow. A copy of the plugin in a suite leaves that to the block in its conftest.py.
+from testdiet.slow import pytest_testdiet_slow_configure, pytest_testdiet_slow_option, pytest_testdiet_slow_skip  # noqa: F401
+
+#: The key of a test's figures in ``item.stash``.
+STATS = pytest.StashKey()
+
+#: Seconds: a test that really waited for less is not told to have run on real time.
+WORTH_TELLING = 0.05
+
+_infrastructure = None
+_started_by_fixtures = set()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("testdiet")
+    try:
+        group.addoption(
+            "--fast-time",
+            dest="fast_time",
+            action="store_true",
+            default=False,
+            help="run every test on virtual time, but for those marked real_time: sleeps and timeouts take no time",
+        )
+        parser.addini("fast_time", "run every test on virtual time, as --fast-time does", type="bool", default=False)
+        parser.addini(
+            "fail_on_leaked_threads",
+            "fail the test after which a thread that it started still runs, daemon or not",
+            type="bool",
+            default=False,
+        )
+    except ValueError:
+        # The same plugin under another name: the package, and a copy of it in the suite.
+        pass
+
+
+def pytest_load_initial_conftests(early_config):
+    # Before the suite's own code is imported, so that what that takes from `time` is the clock's already.
+    _note_infrastructure()
+    if _whole_run(early_config, early_config.known_args_namespace):
+        _install()
+
+
+def pytest_configure(config):
+    _note_infrastructure()
+    config.addinivalue_line("markers", "real_time: run this test on the real clock, whatever --fast-time says")
+    if _whole_run(config, config.option):
+        _install()
+
+
+def _note_infrastructure():
+    global _infrastructure
+    if _infrastructure is None:
+        _infrastructure = set(sys._current_frames())
+
+
+def _whole_run(config, options):
+    return bool(getattr(options, "fast_time", False) or config.getini("fast_time"))
+
+
+def _install():
+    from testdiet.install import install, supported
+
+    reason = supported()
+    if reason is None:
+        install(_infrastructure)
+    return reason
+
+
+# -- a test ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    wanted = _whole_run(item.config, item.config.option) or "fast_time" in getattr(item, "fixturenames", ())
+    if wanted:
+        _begin(item)
+    try:
+        yield
+    finally:
+        _end(item)
+
+
+def _begin(item):
+    reason = _install()
+    if reason is None and item.get_closest_marker("real_time"):
+        reason = "real_time: the test is marked so"
+    from testdiet.clock import clock
+    from testdiet.guards import guards
+    from testdiet.install import install_asyncio
+
+    if clock.installed:
+        install_asyncio()
+        guards.start_test(_functions(item))
+    item.stash[STATS] = clock.start_test(reason)
+
+
+def _end(item):
+    if item.stash.get(STATS, None) is None:
+        return
+    from testdiet.clock import clock
+    from testdiet.install import end_test
+
+    clock.end_test()
+    end_test()
+
+
+def _functions(item):
+    """The functions that a test's file holds of it: its own and its fixtures'."""
+    yield getattr(item, "function", None)
+    info = getattr(item, "_fixtureinfo", None)
+    for definitions in getattr(info, "name2fixturedefs", {}).values():
+        for definition in definitions:
+            yield definition.func
+
+
+class FastTime:
+    """What the ``fast_time`` fixture gives a test."""
+
+    def __init__(self, stats):
+        #: What the clock did so far in this test: ``virtual_seconds``, ``jumps``, ``guards``.
+        self.stats = stats
+
+
+@pytest.fixture
+def fast_time(request):
+    """Virtual time: sleeps and timeouts of this test take no time, and its threads do what they would have done."""
+    item = request.node
+    if item.stash.get(STATS, None) is None:
+        # Asked for by request.getfixturevalue: nobody knew before.
+        _begin(item)
+    return FastTime(item.stash[STATS])
+
+
+@pytest.fixture
+def with_cleanup():
+    """``monitor = with_cleanup(Monitor())``: stopped when the test ends, by its stop, close, shutdown, terminate or cancel."""
+    from testdiet.waiting import Cleanup
+
+    cleanup = Cleanup()
+    yield cleanup
+    cleanup.close()
+
+
+# -- leaked threads ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef, request):
+    if fixturedef.scope == "function" or not request.config.getini("fail_on_leaked_threads"):
+        yield
+        return
+    before = set(threading.enumerate())
+    yield
+    # They live as long as the fixture does, which is longer than this test.
+    _started_by_fixtures.update(set(threading.enumerate()) - before)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_setup(item):
+    if item.config.getini("fail_on_leaked_threads"):
+        item.stash[_BEFORE] = set(threading.enumerate())
+    yield
+
+
+_BEFORE = pytest.StashKey()
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item):
+    outcome = yield
+    before = item.stash.get(_BEFORE, None)
+    if before is None:
+        return
+    from testdiet.waiting import leaked_threads
+
+    _started_by_fixtures.intersection_update(threading.enumerate())
+    leaked = leaked_threads(before | _started_by_fixtures)
+    if leaked and outcome.excinfo is None:
+        names = "\n".join(f"  {thread!r}" for thread in leaked)
+        outcome.force_exception(pytest.fail.Exception(f"{len(leaked)} threads still run after the test:\n{names}", pytrace=False))
+
+
+# -- what is told at the end --------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    stats = item.stash.get(STATS, None)
+    if stats is not None and call.when == "teardown":
+        outcome.get_result().fast_time = {
+            "virtual_seconds": stats.virtual_seconds,
+            "real_seconds": stats.real_seconds,
+            "jumps": stats.jumps,
+            "guards": dict(stats.guards),
+        }
+
+
+class _Told:
+    """What the reports said, gathered for the summary: here, or from the workers of xdist."""
+
+    def __init__(self):
+        self.tests = 0
+        self.saved = 0.0
+        self.real = {}
+
+
+_told = _Told()
+
+
+def pytest_sessionstart():
+    global _told
+    _told = _Told()
+
+
+def pytest_runtest_logreport(report):
+    figures = getattr(report, "fast_time", None)
+    if figures is None:
+        return
+    _told.tests += 1
+    _told.saved += figures["virtual_seconds"]
+    if figures["real_seconds"] >= WORTH_TELLING or "real_time: the test is marked so" in figures["guards"]:
+        for reason in figures["guards"]:
+            _told.real.setdefault(reason, []).append(report.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not _told.tests:
+        return
+    on_real_time = {test for tests in _told.real.values() for test in tests}
+    line = f"fast_time: {_told.saved:.1f} s saved in {_told.tests} tests"
+    if on_real_time:
+        line += f"; {len(on_real_time)} on real time"
+    terminalreporter.write_line(line)
+    for reason, tests in sorted(_told.real.items(), key=lambda entry: -len(entry[1])):
+        terminalreporter.write_line(f"  {reason}: {len(tests)} ({tests[0]}{', …' if len(tests) > 1 else ''})")
