@@ -141,16 +141,6 @@ pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
 }
 
-/// As [`check`], of the texts after changes that are not written.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_changed(input: &Input, changes: &[Change]) -> Result<Checked, QueryError> {
-    let mut run = Run::new(input)?;
-    run.project.overlay(changes.iter().map(|c| Arc::new(c.after.clone())));
-    Ok(run.round())
-}
-
 /// The same, with everything in the file system that the result rests on.
 ///
 /// # Errors
@@ -191,8 +181,7 @@ pub fn totals_as(
     run.project.overlay(texts);
     let wanted = input.files.par_iter().enumerate().filter(|(_, (found, _))| files.contains(&found.path));
     let total = |(i, (found, _)): (usize, &(Found, Arc<Settings>))| {
-        let source = run.source(&found.path)?;
-        let mask = run.project.queries.triggered(source.text());
+        let (source, mask, _) = run.read(found).ok()?;
         run.judge(i, source, mask).total
     };
     Ok(wanted.filter_map(total).collect())

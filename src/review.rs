@@ -133,7 +133,7 @@ pub fn run(review: &Review<'_>, terminal: &mut Terminal) -> Result<Ended, Review
         return Ok(leader.ended(&state, Leaving::Save, before.clone(), before));
     }
     let mut memory = Memory::open(review.root)?;
-    let (kept, stale) = memory.unfinished(|path| review.input.files.iter().any(|(found, _)| found.path == path))?;
+    let (kept, stale) = memory.unfinished(|path| is_fixed(review.input, path))?;
     if kept != Kept::default() || !stale.is_empty() {
         state.offer(kept, stale);
     }
@@ -177,6 +177,11 @@ pub fn run(review: &Review<'_>, terminal: &mut Terminal) -> Result<Ended, Review
             Ok(leader.ended(&state, leaving, before, after))
         }
     }
+}
+
+/// Whether a file is one that fixes may change: it is looked at, or configures pytest for such.
+fn is_fixed(input: &Input, path: &Path) -> bool {
+    input.files.iter().any(|(found, _)| found.path == path || found.suite.config_file.as_deref() == Some(path))
 }
 
 /// Carries out what the state asks for.

@@ -310,6 +310,28 @@ fn a_killed_review_loses_nothing() {
 }
 
 #[test]
+fn a_fix_in_the_configuration_survives_too() {
+    let sandbox = Sandbox::new();
+    sandbox.write("tests/test_a.py", "import pytest\n\n\n@pytest.mark.slow\ndef test_a():\n    pass\n");
+    let before = text(&sandbox, "pyproject.toml");
+    let args = ["--select", "unregistered-marker"];
+    let mut pty = review_with(&sandbox, &args, &[]);
+    let screen = pty.wait("[1/1]");
+    assert!(screen.contains("--> pyproject.toml"), "{screen}");
+    pty.then("y", "That was the last fix.");
+    pty.kill();
+    assert_eq!(text(&sandbox, "pyproject.toml"), before);
+    let mut pty = review_with(&sandbox, &args, &[]);
+    pty.wait("1 fix taken in 1 file");
+    pty.then("y", "That was the last fix.");
+    pty.press("q");
+    assert_eq!(pty.end().0, 0);
+    assert!(text(&sandbox, "pyproject.toml").contains("slow"));
+    assert_eq!(sandbox.run(&["undo"]).status.code(), Some(0));
+    assert_eq!(text(&sandbox, "pyproject.toml"), before);
+}
+
+#[test]
 fn what_was_decided_about_a_file_that_has_changed_since_is_planned_again() {
     let sandbox = project();
     let mut pty = review(&sandbox);

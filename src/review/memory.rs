@@ -131,8 +131,8 @@ impl Memory {
         Ok(Self { root: root.to_path_buf(), path, file, kept: Kept::default() })
     }
 
-    /// What a killed review has left, and the files whose part of it no longer holds: those changed since, and those that
-    /// were changed together with them. `mine` says whether a file is one that this review looks at.
+    /// What a killed review has left, and the files whose part of it no longer holds: those changed since, those that are none of
+    /// this review's (`mine` says which are), and those that were changed together with such.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -141,7 +141,7 @@ impl Memory {
         self.file.read_to_end(&mut text).map_err(|error| MemoryError::Io { path: self.path.clone(), error })?;
         let mut files: BTreeMap<PathBuf, Wanted> = BTreeMap::new();
         let mut kept = Kept::default();
-        let place = |name: &Name| name.path().map(|p| self.root.join(p)).filter(|p| mine(p));
+        let place = |name: &Name| name.path().map(|p| self.root.join(p));
         // A line that was not written to its end is the decision that was lost with the key.
         for line in text.split_inclusive(|&b| b == b'\n').filter(|line| line.ends_with(b"\n")) {
             let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
@@ -167,6 +167,10 @@ impl Memory {
         let mut stale: BTreeSet<PathBuf> = BTreeSet::new();
         for (path, text) in files {
             let Some(new) = text.text else { continue };
+            if !mine(&path) {
+                stale.insert(path);
+                continue;
+            }
             match SourceFile::read(&path) {
                 // The last moments of a review that was killed while it wrote.
                 Ok(disk) if disk.text() == new => {}

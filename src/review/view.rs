@@ -328,7 +328,7 @@ fn resume(unfinished: &Unfinished, view: &report::View, columns: usize) -> Parts
     let kept = if kept.is_empty() { "nothing".to_owned() } else { kept.join(", ") };
     body.extend(styled(&format!("What it decided is kept and not written yet: {kept}."), Style::new(), columns));
     if !stale.is_empty() {
-        let text = "These were changed since, or belong to such; what was taken there is planned again and offered anew:";
+        let text = "These were changed since, are not looked at now, or belong to such; what was taken there is planned again and offered anew:";
         body.extend(styled(text, Style::new(), columns));
         body.extend(stale.iter().flat_map(|path| styled(&format!("  {}", view.shown(path)), style::PLACE, columns)));
     }

@@ -237,7 +237,7 @@ pub fn prove(
         }
     }
     let done = changes(&kept.units, &kept.originals, &kept.choice);
-    proof.fixed.after = engine::check_changed(request.input, &done)?;
+    proof.fixed.after = engine::check_as(request.input, done.iter().map(|c| Arc::new(c.after.clone())))?;
     if !trial.interrupted() {
         for (unit, version) in kept.units.iter().zip(&kept.choice) {
             let reach = trial.reach(unit, &kept.originals);
