@@ -50,8 +50,8 @@ pub struct Review<'a> {
     pub view: &'a report::View,
     /// Whether fixes are offered that an earlier review rejected.
     pub rejected: bool,
-    /// Runs tests; `None` where this build cannot.
-    pub prover: Option<&'a dyn Prover>,
+    /// Runs tests.
+    pub prover: &'a dyn Prover,
 }
 
 /// Runs the tests that a fix touches, with it.
@@ -63,11 +63,9 @@ pub trait Prover {
     fn prove(&self, trial: &Trial<'_>) -> Result<String, String>;
 }
 
-/// A fix to be proven.
+/// A fix to be proven, apart from what was taken before.
 pub struct Trial<'a> {
-    /// The files as they are, and as they would be with it and all that was taken before.
-    pub changes: Vec<Change>,
-    /// The fix.
+    /// The fix, edited perhaps.
     pub fix: &'a Fix,
     /// What it fixes.
     pub findings: &'a [Finding],
@@ -275,28 +273,14 @@ impl Leader<'_> {
     }
 
     fn prove(&self, state: &State, terminal: &mut Terminal) -> Result<String, ReviewError> {
-        let Some((at, item)) = state.now().current() else { return Ok(String::new()) };
-        let Some(prover) = self.review.prover else {
-            return Ok("This build of testdiet cannot run tests yet, so it cannot prove a fix. Take it or leave it as you \
-                       would without a proof, and run the tests afterwards."
-                .to_owned());
-        };
+        let Some((_, item)) = state.now().current() else { return Ok(String::new()) };
         terminal.show(&[format!(
             "Running the tests that fix {} of {} touches …",
             state.now().count().0,
             state.now().count().1
         )])?;
-        let mut changes = state.changes();
-        let (fix, texts) = state.now().in_context(at);
-        for edits in fix.edits.chunk_by(|a, b| a.file == b.file) {
-            let path = edits[0].file.as_path();
-            let Some(source) = texts.get(path) else { continue };
-            let new = Arc::new(source.with_text(crate::edit::apply(source.text(), edits)));
-            let old = changes.get(path).map_or_else(|| Arc::clone(source), |(old, _)| Arc::clone(old));
-            changes.insert(path.to_path_buf(), (old, new));
-        }
-        let trial = Trial { changes: listed(changes), fix: &fix, findings: &item.findings };
-        Ok(prover.prove(&trial).unwrap_or_else(|why| format!("It could not be tried: {why}")))
+        let trial = Trial { fix: &item.fix, findings: &item.findings };
+        Ok(self.review.prover.prove(&trial).unwrap_or_else(|why| format!("It could not be tried: {why}")))
     }
 
     fn save(&mut self, state: &mut State) -> Result<(), WriteError> {

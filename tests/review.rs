@@ -5,7 +5,7 @@ mod pty;
 mod sandbox;
 
 use pty::Pty;
-use sandbox::Sandbox;
+use sandbox::{Sandbox, python};
 
 const A: &str = "\
 import threading
@@ -243,9 +243,33 @@ fn moving_searching_and_explaining() {
     let screen = pty.then("y", "[5/5]");
     assert!(screen.contains("1 taken, 0 rejected, 4 open"), "{screen}");
     pty.then("p", "[5/5]");
-    pty.then("v", "cannot run tests yet");
-    pty.then("\u{1b}", "[5/5]");
     pty.then("x", "That key does nothing here");
+    pty.press("Q");
+    pty.end();
+}
+
+#[test]
+fn v_runs_the_tests_and_says_whether_they_hold() {
+    let sandbox = Sandbox::new();
+    sandbox.write("jobs.py", "import os\nimport threading\n\nDELAY = float(os.environ.get('DELAY', '0.7'))\n\n\nclass Job:\n    done = False\n\n    def start(self):\n        threading.Timer(DELAY, self.finish).start()\n\n    def finish(self):\n        self.done = True\n");
+    sandbox.write("tests/conftest.py", "import sys\n\nsys.path.insert(0, '.')\n");
+    sandbox.write(
+        "tests/test_jobs.py",
+        "import time\n\nfrom jobs import Job\n\n\ndef test_needs_its_time():\n    job = Job()\n    job.start()\n    time.sleep(1.0)\n    assert job.done\n\n\ndef test_does_not():\n    time.sleep(0.6)\n",
+    );
+    let before = sandbox.read("tests/test_jobs.py");
+    let mut pty = review_with(&sandbox, &["--python", python().to_str().unwrap()], &[]);
+    pty.wait("[1/2]");
+    let screen = pty.then("v", "Not proven");
+    assert!(screen.contains("test_needs_its_time"), "{screen}");
+    pty.then("\u{1b}", "[1/2]");
+    pty.then("n", "[2/2]");
+    let screen = pty.then("v", "Proven: with this fix alone");
+    assert!(screen.contains("joins without a timeout"), "{screen}");
+    // Proving decides nothing and writes nothing.
+    let screen = pty.then("\u{1b}", "[2/2]");
+    assert!(screen.contains("0 taken, 1 rejected, 1 open"), "{screen}");
+    assert_eq!(sandbox.read("tests/test_jobs.py"), before);
     pty.press("Q");
     pty.end();
 }
