@@ -3,6 +3,8 @@
 
     python3 dev.py demo     put a copy of tests/suites/m2 on a diet, and measure it before and after
     python3 dev.py test     everything that has to pass: format, lints, tests, documentation, the demo's suite end to end
+    python3 dev.py hooks    build a wheel and run the hooks in it with the real pre-commit, without Rust (needs the network);
+                            with --rust, run those of the last commit, which pre-commit compiles
     python3 dev.py venv     make target/venv (with pytest, and the packages named after it) and print its interpreter
 """
 
@@ -165,6 +167,10 @@ def test():
     results = cargo_test()
     say("The suite of the demo, end to end")
     end_to_end()
+    say("Hazards: what a smaller number could silently weaken")
+    hazards = [venv(), ROOT / "tests" / "hazards" / "run.py", "--testdiet", build(release=False)]
+    run(hazards)
+    run([*hazards, "--fast-time", ROOT / "python"])
     say("Everything passes")
     print("\n".join(results))
     print(f"m2 end to end: ok; all of it took {time.monotonic() - started:.0f} s", flush=True)
@@ -274,11 +280,26 @@ def masked(node):
     return ast.unparse(Mask().visit(ast.parse(ast.unparse(node))))
 
 
+# ---- what reaches people ----------------------------------------------------------------------------------------------
+
+
+def hooks(*options):
+    python = venv(("maturin", "pre-commit"))
+    prove = [python, ROOT / "packaging" / "pre-commit" / "prove.py"]
+    if options == ("--rust",):
+        run([*prove, "--rust"])
+        return
+    wheels = target() / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    run([python, "-m", "maturin", "build", "--profile", "dev", "--locked", f"--out={wheels}"])
+    run([*prove, wheels])
+
+
 def main(arguments):
     if sys.version_info < (3, 9):
         return "dev.py needs Python 3.9 or newer"
-    commands = {"demo": demo, "test": test, "venv": lambda *more: print(venv(("pytest", *more)))}
-    if not arguments or arguments[0] not in commands or (len(arguments) > 1 and arguments[0] != "venv"):
+    commands = {"demo": demo, "test": test, "hooks": hooks, "venv": lambda *more: print(venv(("pytest", *more)))}
+    if not arguments or arguments[0] not in commands or (len(arguments) > 1 and arguments[0] not in ("hooks", "venv")):
         print(__doc__, file=sys.stderr)
         return 2
     try:

@@ -121,9 +121,40 @@ impl Default for Budgets {
     }
 }
 
-/// How fixes choose their numbers.
+/// A way to make a test wait less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Run the test on virtual time, with the `fast_time` fixture.
+    FastTime,
+    /// Wait until what is asserted holds, instead of a fixed time.
+    WaitUntil,
+    /// Shorter durations, all that belong together at once.
+    Shrink,
+    /// Take the test out of a plain run, by the marker `slow`.
+    Slow,
+}
+
+impl Strategy {
+    /// All of them, in the order in which they are preferred unless the configuration says otherwise.
+    pub const ALL: [Self; 4] = [Self::FastTime, Self::WaitUntil, Self::Shrink, Self::Slow];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FastTime => "fast-time",
+            Self::WaitUntil => "wait-until",
+            Self::Shrink => "shrink",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+/// How fixes choose what to do, and their numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FixSettings {
+    /// Ways to make a test wait less that fixes may take, the preferred ones first.
+    pub strategies: Vec<Strategy>,
     /// Whether fixes may use the `fast_time` fixture although nothing shows that the suite has it.
     pub fast_time: bool,
     /// Seconds given to a `join` that had no timeout.
@@ -138,11 +169,27 @@ impl FixSettings {
     /// The least margin that is accepted. On 2 cores, oversubscribed three times, an event wakes up to 12 ms late and
     /// a sleep overshoots by up to 8.5 ms (HAZARDS.md).
     pub const LEAST_MARGIN: f64 = 0.05;
+
+    /// Whether fixes may take a way at all.
+    #[must_use]
+    pub fn allows(&self, strategy: Strategy) -> bool {
+        self.strategies.contains(&strategy)
+    }
+
+    /// Whether the first of two ways is taken where both would do.
+    #[must_use]
+    pub fn prefers(&self, first: Strategy, second: Strategy) -> bool {
+        let place = |s| self.strategies.iter().position(|x| *x == s);
+        match (place(first), place(second)) {
+            (Some(a), Some(b)) => a < b,
+            (a, _) => a.is_some(),
+        }
+    }
 }
 
 impl Default for FixSettings {
     fn default() -> Self {
-        Self { fast_time: false, join_timeout: 5.0, floor: 0.1, margin: 0.1 }
+        Self { strategies: Strategy::ALL.to_vec(), fast_time: false, join_timeout: 5.0, floor: 0.1, margin: 0.1 }
     }
 }
 

@@ -18,10 +18,12 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use crate::config::{ConfigError, Configuration};
 use crate::engine::FileError;
 
+pub mod amend;
+pub mod equipment;
 mod ini;
 mod suite;
 
-pub use suite::{Suite, Suites, module_roots};
+pub use suite::{Suite, Suites, basedir, module_roots};
 
 /// What a file is to its suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

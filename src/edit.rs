@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::source::Span;
 
 /// Whether a fix may be applied without anybody looking (ruff's words).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Applicability {
     /// Told, never applied.

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::config::{CustomRule, Settings};
-use crate::discover::{Found, Role};
+use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::durations::{self, Groups, Key, Model, Planned};
 use crate::plan::number::write_seconds;
 use crate::python::cost::Counter;
 use crate::python::lower;
-use crate::python::project::{Module, Project};
+use crate::python::project::{Module, Project, Trace};
 use crate::python::semantics::Semantics;
 use crate::query::{Mask, Queries, QueryError, SiteKind};
 use crate::rules::context::{Context, Draft};
@@ -37,6 +37,8 @@ pub struct TestTotal {
     pub cost: Cost,
     /// Whether its sleeps are not charged (it uses `fast_time`) or only partly (`slow`).
     pub exempt: bool,
+    /// Whether it is marked `slow`, and so left out of a plain run.
+    pub slow: bool,
 }
 
 /// What one file costs.
@@ -62,7 +64,7 @@ pub struct FileError {
 }
 
 /// What `check` found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Checked {
     /// Findings by file, then offset, then rule.
     pub findings: Vec<Finding>,
@@ -94,6 +96,8 @@ pub struct Fixed {
     pub changes: Vec<Change>,
     /// Fixes applied, by rule.
     pub applied: BTreeMap<Code, usize>,
+    /// The findings whose fixes were applied, by round. Edits of a round are about the texts that the round before left.
+    pub rounds: Vec<Vec<Finding>>,
     /// What was there before any fix (for the totals' "before").
     pub before: Checked,
     /// What is left once the changes are written.
@@ -101,6 +105,7 @@ pub struct Fixed {
 }
 
 /// What a run works on.
+#[derive(Clone)]
 pub struct Input {
     /// The files, each with the settings that hold for it.
     pub files: Vec<(Found, Arc<Settings>)>,
@@ -114,6 +119,17 @@ pub struct Input {
     pub rules: Vec<CustomRule>,
 }
 
+impl Input {
+    /// The suites that the files belong to, by their roots.
+    #[must_use]
+    pub fn suites(&self) -> Vec<Arc<Suite>> {
+        let mut suites: Vec<_> = self.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
+        suites.sort_by(|a, b| a.root.cmp(&b.root));
+        suites.dedup_by(|a, b| a.root == b.root);
+        suites
+    }
+}
+
 /// Most rounds of check-and-fix. A second round is common (a shorter sleep makes the iterations the cheapest cut), more are rare.
 const ROUNDS: usize = 8;
 
@@ -125,12 +141,83 @@ pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
 }
 
+/// As [`check`], of the texts after changes that are not written.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_changed(input: &Input, changes: &[Change]) -> Result<Checked, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(changes.iter().map(|c| Arc::new(c.after.clone())));
+    Ok(run.round())
+}
+
+/// The same, with everything in the file system that the result rests on.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_traced(input: &Input) -> Result<(Checked, Option<Trace>), QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.start_trace();
+    for suite in run.project.suites() {
+        // Its configuration was read before the run began.
+        if let Some(file) = &suite.config_file {
+            _ = run.project.source(file);
+        }
+    }
+    let checked = run.round();
+    Ok((checked, run.project.end_trace()))
+}
+
+/// Looks for findings in the project as it would be with other texts of some files.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_as(input: &Input, texts: impl IntoIterator<Item = Arc<SourceFile>>) -> Result<Checked, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(texts);
+    Ok(run.round())
+}
+
+/// What the tests of some files cost with other texts of some files; the rest of the project is read only as far as they use it.
+///
+/// # Errors
+/// As [`check`].
+pub fn totals_as(
+    input: &Input,
+    files: &BTreeSet<PathBuf>,
+    texts: impl IntoIterator<Item = Arc<SourceFile>>,
+) -> Result<Vec<FileTotal>, QueryError> {
+    let mut run = Run::new(input)?;
+    run.project.overlay(texts);
+    let wanted = input.files.par_iter().enumerate().filter(|(_, (found, _))| files.contains(&found.path));
+    let total = |(i, (found, _)): (usize, &(Found, Arc<Settings>))| {
+        let source = run.source(&found.path)?;
+        let mask = run.project.queries.triggered(source.text());
+        run.judge(i, source, mask).total
+    };
+    Ok(wanted.filter_map(total).collect())
+}
+
 /// Applies every fix of at least the given applicability, again and again until nothing changes.
 ///
 /// # Errors
 /// As [`check`].
 pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
+    fix_where(input, &[], level, &|_| true)
+}
+
+/// As [`fix`], of the texts after changes that are not written, and only with the fixes of findings that are wanted.
+///
+/// # Errors
+/// As [`check`].
+pub fn fix_where(
+    input: &Input,
+    changes: &[Change],
+    level: Applicability,
+    wanted: &dyn Fn(&Finding) -> bool,
+) -> Result<Fixed, QueryError> {
     let mut run = Run::new(input)?;
+    run.project.overlay(changes.iter().map(|c| Arc::new(c.after.clone())));
     let before = run.round();
     let mut fixed = Fixed::default();
     let mut current: HashMap<PathBuf, Arc<SourceFile>> = HashMap::new();
@@ -142,7 +229,7 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
     let mut unsettled: BTreeSet<PathBuf> = BTreeSet::new();
     for round in 0..=ROUNDS {
         let checked = after.as_ref().unwrap_or(&before);
-        let step = run.step(checked, level, &current, &mut refused);
+        let step = run.step(checked, level, wanted, &current, &mut refused);
         if step.texts.is_empty() {
             break;
         }
@@ -154,6 +241,7 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
             *fixed.applied.entry(code).or_default() += n;
         }
         together.extend(step.together);
+        fixed.rounds.push(step.findings);
         for (path, text) in step.texts {
             let Some(old) = current.get(&path).cloned().or_else(|| run.source(&path)) else { continue };
             original.entry(path.clone()).or_insert_with(|| Arc::clone(&old));
@@ -176,6 +264,9 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
                 break;
             }
             unsettled.extend(more);
+        }
+        for round in &mut fixed.rounds {
+            round.retain(|f| !f.fix.iter().flat_map(|fix| &fix.edits).any(|e| unsettled.contains(&**e.file)));
         }
         for path in &unsettled {
             if let Some(old) = original.get(path) {
@@ -204,6 +295,12 @@ pub fn fix(input: &Input, level: Applicability) -> Result<Fixed, QueryError> {
 
 /// Lines at the head of a file in which `@generated` marks it as a program's work.
 const MARK_LINES: usize = 20;
+
+/// Whether a file says that a program writes it: it is never changed.
+#[must_use]
+pub fn generated(source: &SourceFile) -> bool {
+    source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"))
+}
 
 struct Run<'i> {
     input: &'i Input,
@@ -242,17 +339,18 @@ impl Offer {
 struct Step {
     texts: BTreeMap<PathBuf, String>,
     applied: BTreeMap<Code, usize>,
+    findings: Vec<Finding>,
     together: Vec<BTreeSet<PathBuf>>,
 }
 
 impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
-        let queries = Queries::load(input.own.clone())?;
+        let queries = Queries::load_for(input.own.clone(), |rule| {
+            let rule = rules::ALL.iter().find(|r| r.code.as_str() == rule);
+            rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
+        })?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
-        let mut suites: Vec<_> = input.files.iter().map(|(f, _)| Arc::clone(&f.suite)).collect();
-        suites.sort_by(|a, b| a.root.cmp(&b.root));
-        suites.dedup_by(|a, b| a.root == b.root);
-        let mut project = Project::new(queries, roles, suites);
+        let mut project = Project::new(queries, roles, input.suites());
         project.overlay(input.stdin.iter().map(Arc::clone));
         Ok(Self { input, project })
     }
@@ -264,14 +362,14 @@ impl<'i> Run<'i> {
     fn round(&mut self) -> Checked {
         let mut checked = Checked { files: self.input.files.len(), ..Checked::default() };
         let read: Vec<_> = self.input.files.par_iter().map(|(found, _)| self.read(found)).collect();
-        let mut wanted: Vec<(usize, Arc<SourceFile>)> = Vec::new();
-        let mut idle: Vec<(usize, Arc<SourceFile>)> = Vec::new();
+        let mut wanted: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
+        let mut idle: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
         let mut weights: BTreeMap<Mask, usize> = BTreeMap::new();
         for (i, source) in read.into_iter().enumerate() {
             match source {
                 Ok((source, m, speaks)) => {
                     *weights.entry(m).or_default() += source.text().len();
-                    if m.is_empty() && !speaks { idle.push((i, source)) } else { wanted.push((i, source)) }
+                    if m.is_empty() && !speaks { idle.push((i, source, m)) } else { wanted.push((i, source, m)) }
                 }
                 Err(SourceError::Io(e)) => {
                     let path = self.input.files[i].0.path.clone();
@@ -283,20 +381,23 @@ impl<'i> Run<'i> {
         self.project.queries.prepare(&weights);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         // A conftest.py that does so passes it on to those who use its fixtures.
+        let mut asked = 0;
         loop {
-            let offers: Vec<Offer> = wanted.par_iter().filter_map(|(i, source)| self.offer(*i, source)).collect();
+            let offers: Vec<Offer> = wanted[asked..].par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
+            asked = wanted.len();
             let (named, rest): (Vec<_>, Vec<_>) =
-                idle.into_par_iter().partition(|(_, source)| offers.iter().any(|o| o.is_taken_up_by(source)));
+                idle.into_par_iter().partition(|(_, source, _)| offers.iter().any(|o| o.is_taken_up_by(source)));
             idle = rest;
             let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
-            let more = named.iter().any(|(i, _)| shared(*i));
+            let more = named.iter().any(|(i, ..)| shared(*i));
             wanted.extend(named);
             if !more {
                 break;
             }
         }
-        wanted.sort_by_key(|(i, _)| *i);
-        let judged: Vec<(usize, Judged)> = wanted.into_par_iter().map(|(i, source)| (i, self.judge(i, source))).collect();
+        wanted.sort_by_key(|(i, ..)| *i);
+        let judged: Vec<(usize, Judged)> =
+            wanted.into_par_iter().map(|(i, source, mask)| (i, self.judge(i, source, mask))).collect();
         self.conclude(judged, &mut checked);
         checked.parsed = self.project.parsed();
         checked
@@ -316,12 +417,11 @@ impl<'i> Run<'i> {
         if !settings.enabled(&code, &found.path) {
             return None;
         }
-        let source = SourceFile::from_bytes(found.path.clone(), Vec::new()).ok()?;
         Some(Finding {
             code,
             message: format!("testdiet could not read this file: {error}"),
             severity: Severity::Info,
-            source: Arc::new(source),
+            source: Arc::new(SourceFile::empty(found.path.clone())),
             file: Arc::new(found.path.clone()),
             span: Span::at(0),
             test: None,
@@ -424,12 +524,14 @@ impl<'i> Run<'i> {
         })
     }
 
-    fn judge(&self, i: usize, source: Arc<SourceFile>) -> Judged {
+    fn judge(&self, i: usize, source: Arc<SourceFile>, mask: Mask) -> Judged {
         let (found, settings) = &self.input.files[i];
         let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
         // A test module is dropped when it is judged; what others import is kept and shared.
-        let module = if found.role == Role::Test {
-            match self.project.parse(source, found.role) {
+        let module = if let Some(module) = self.project.loaded(&found.path) {
+            module
+        } else if found.role == Role::Test {
+            match self.project.parse(source, found.role, mask) {
                 Ok(module) => Arc::new(module),
                 Err(_) => return nothing,
             }
@@ -494,9 +596,21 @@ impl<'i> Run<'i> {
         }
         let fix = self.input.files.first().map(|(_, s)| s.fix.clone());
         let solved = fix.map(|fix| groups.solve(&fix)).unwrap_or_default();
+        // What a test sleeps that can run on virtual time needs no shorter numbers: once it does, the rest is solved without it.
+        let first = drafts.iter().filter(|d| d.first.is_some()).flat_map(|d| &d.durations);
+        let held: HashSet<String> =
+            first.filter_map(|key| solved.get(key)?.as_ref().ok()).map(|planned| planned.group.clone()).collect();
         let mut best: BTreeMap<(Arc<PathBuf>, Span, Code), Finding> = BTreeMap::new();
-        for draft in drafts {
-            let finding = attach(draft, &solved);
+        for mut draft in drafts {
+            let unless = std::mem::take(&mut draft.unless);
+            // All it rests on is meant to be as it is, or something can be made better. A comment of its own is not unused for that.
+            let place = |d: &Draft| (Arc::clone(&d.finding.file), d.finding.span);
+            let silent: HashSet<_> = unless.iter().filter(|d| suppressed(&d.finding)).map(place).collect();
+            let meant = !silent.is_empty() && unless.iter().all(|d| silent.contains(&place(d))) && !suppressed(&draft.finding);
+            if meant || unless.into_iter().any(|better| attach(better, &solved, &held).fix.is_some()) {
+                continue;
+            }
+            let finding = attach(draft, &solved, &held);
             let key = (Arc::clone(&finding.file), finding.span, finding.code.clone());
             match best.get_mut(&key) {
                 // A helper judged with several test files: the worst of them speaks.
@@ -560,12 +674,14 @@ impl<'i> Run<'i> {
 
     /// Why a file is never changed, whatever a rule proposes: it is no test code, or a program writes it.
     fn hands_off(&self, path: &Path) -> Option<&'static str> {
+        if self.input.files.iter().any(|(found, _)| found.suite.config_file.as_deref() == Some(path)) {
+            return None;
+        }
         if self.project.role(path) == Role::Product {
             return Some("it would change product code");
         }
         let source = self.source(path)?;
-        let marked = source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"));
-        marked.then_some("the file is marked @generated: change what generates it")
+        generated(&source).then_some("the file is marked @generated: change what generates it")
     }
 
     fn settings_of(&self, path: &Path) -> Option<&Settings> {
@@ -618,6 +734,7 @@ impl<'i> Run<'i> {
         &self,
         checked: &Checked,
         level: Applicability,
+        wanted: &dyn Fn(&Finding) -> bool,
         current: &HashMap<PathBuf, Arc<SourceFile>>,
         refused: &mut HashSet<String>,
     ) -> Step {
@@ -627,6 +744,7 @@ impl<'i> Run<'i> {
             .iter()
             .filter_map(|f| Some((f, f.fix.as_ref()?)))
             .filter(|(_, fix)| fix.applicability >= level && !fix.edits.is_empty() && !refused.contains(&fix.group))
+            .filter(|(finding, _)| wanted(finding))
             .collect();
         fixes.retain(|(_, fix)| seen.insert((&fix.group, &fix.edits)));
         let mut chosen: Vec<usize> = compatible(fixes.iter().map(|(_, f)| *f));
@@ -653,6 +771,7 @@ impl<'i> Run<'i> {
                 for &i in &chosen {
                     let (finding, fix) = fixes[i];
                     *step.applied.entry(finding.code.clone()).or_default() += 1;
+                    step.findings.push(finding.clone());
                     step.together.push(fix.edits.iter().map(|e| (*e.file).clone()).collect());
                 }
                 return step;
@@ -680,11 +799,12 @@ impl<'i> Run<'i> {
     }
 }
 
-/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding.
-fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
+/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding. What is
+/// added to a configuration is read back by [`crate::discover::amend`].
+pub(crate) fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
     let new = apply(old.text(), edits.iter().copied());
-    let tree = lower::parse(&new)?;
-    if tree.root_node().has_error() {
+    let configuration = old.path.extension().is_some_and(|e| ["toml", "ini", "cfg"].iter().any(|c| e == *c));
+    if !configuration && lower::parse(&new)?.root_node().has_error() {
         return None;
     }
     old.with_text(new.clone()).encode()?;
@@ -692,9 +812,17 @@ fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
 }
 
 /// Completes a finding with the fix of its group of durations.
-fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> Finding {
+fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>, held: &HashSet<String>) -> Finding {
     let mut finding = draft.finding;
+    if draft.first.is_some() {
+        finding.fix = draft.first;
+        return finding;
+    }
     if draft.durations.is_empty() {
+        if draft.last.is_some() {
+            finding.fix = draft.last;
+            finding.declined = None;
+        }
         if finding.fix.is_none()
             && finding.declined.is_none()
             && finding.code.rule().is_some_and(|r| r.code.as_str().contains("sleep"))
@@ -706,6 +834,12 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
     let mut reason = None;
     for key in &draft.durations {
         match solved.get(key) {
+            Some(Ok(planned)) if held.contains(&planned.group) => {
+                finding.fix = None;
+                reason.get_or_insert_with(|| {
+                    "it is tied to what tests sleep that can run on virtual time: fix those first".to_owned()
+                });
+            }
             Some(Ok(planned)) => {
                 let Some((_, old, new)) = planned.values.iter().find(|(k, ..)| k == key) else { continue };
                 if (old - new).abs() < 1e-9 {
@@ -723,8 +857,10 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
                         format!("Shrink {} s to {} s, with {more} durations tied to it", write_seconds(*old), write_seconds(*new))
                     }
                 };
-                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone())
-                    .because("the code under test may need longer than it is left; only a run of the tests can tell");
+                let why = "the code under test may need longer than it is left; only a run of the tests can tell";
+                let note = draft.note.or_else(|| draft.hint.map(ToOwned::to_owned));
+                let why = note.map_or_else(|| why.to_owned(), |note| format!("{why}; {note}"));
+                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone()).because(why);
                 finding.fix = Some(fix);
                 return finding;
             }
@@ -745,8 +881,14 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>) -> 
             }
         }
     }
+    if finding.fix.is_none() && draft.last.is_some() {
+        finding.fix = draft.last;
+        finding.declined = None;
+    }
     if finding.fix.is_none() && finding.declined.is_none() {
-        finding.declined = reason;
+        // What keeps its own time is in the way of both.
+        let note = draft.note.filter(|note| reason.as_ref().is_some_and(|why| !note.ends_with(why.as_str())));
+        finding.declined = reason.map(|why| note.map_or_else(|| why.clone(), |note| format!("{why}; {note}")));
     }
     finding
 }
@@ -787,7 +929,7 @@ fn total(
             iterations: t.cost.iterations.saturating_mul(t.runs),
         };
         if cost != Cost::default() {
-            rows.push(TestTotal { id: t.test.id.clone(), runs: t.runs, cost, exempt: t.fast_time || t.slow });
+            rows.push(TestTotal { id: t.test.id.clone(), runs: t.runs, cost, exempt: t.fast_time || t.slow, slow: t.slow });
         }
     }
     for def in shared {

@@ -8,7 +8,7 @@ use crate::rules::Code;
 use crate::source::{SourceFile, Span};
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Something testdiet noticed; not a fault of the test.
@@ -20,7 +20,7 @@ pub enum Severity {
 }
 
 /// What a place costs each time the test it belongs to runs.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
     /// Seconds asleep.
     pub sleep_s: f64,

@@ -46,6 +46,14 @@ pub enum SiteKind {
     Allocation,
     /// A loop, by what it iterates over.
     Loop,
+    /// A mark on a test.
+    Mark,
+    /// A call that waits for another thread or process, with or without a timeout.
+    Wait,
+    /// The start of something that runs beside the test.
+    Start,
+    /// The opening of something that has to be closed.
+    Resource,
     /// A site of a project's own query.
     Custom,
 }
@@ -58,6 +66,10 @@ const SITES: &[(&str, SiteKind)] = &[
     ("pool", SiteKind::Pool),
     ("allocation", SiteKind::Allocation),
     ("loop", SiteKind::Loop),
+    ("mark", SiteKind::Mark),
+    ("wait", SiteKind::Wait),
+    ("start", SiteKind::Start),
+    ("resource", SiteKind::Resource),
     ("site", SiteKind::Custom),
 ];
 
@@ -79,10 +91,14 @@ const BUILTIN: &[(&str, &str)] = &[
     ("queries/allocation.scm", include_str!("../queries/allocation.scm")),
     ("queries/join.scm", include_str!("../queries/join.scm")),
     ("queries/loop.scm", include_str!("../queries/loop.scm")),
+    ("queries/mark.scm", include_str!("../queries/mark.scm")),
     ("queries/pool.scm", include_str!("../queries/pool.scm")),
+    ("queries/resource.scm", include_str!("../queries/resource.scm")),
     ("queries/sleep.scm", include_str!("../queries/sleep.scm")),
     ("queries/sleep-value.scm", include_str!("../queries/sleep-value.scm")),
+    ("queries/start.scm", include_str!("../queries/start.scm")),
     ("queries/thread.scm", include_str!("../queries/thread.scm")),
+    ("queries/wait.scm", include_str!("../queries/wait.scm")),
 ];
 
 /// Where a site's quantity is among the arguments of its call.
@@ -239,9 +255,23 @@ impl Queries {
     /// # Errors
     /// When one of the project's does not compile, or names a predicate, capture or setting that does not exist.
     pub fn load(own: Vec<Own>) -> Result<Self, QueryError> {
+        Self::load_for(own, |_| true)
+    }
+
+    /// Loads a project's own queries, and of the built-in ones those that some wanted rule needs: one that only serves rules
+    /// that are off says so (`;; only for: rule, rule`) and costs nothing, not even its triggers.
+    ///
+    /// # Errors
+    /// As [`Queries::load`].
+    pub fn load_for(own: Vec<Own>, wanted: impl Fn(&str) -> bool) -> Result<Self, QueryError> {
         let mut files = Vec::new();
         let mut expressions = Expressions::default();
-        let builtin = BUILTIN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned(), None));
+        let serves = |text: &str| {
+            let rules = text.lines().find_map(|line| line.strip_prefix(";; only for: "));
+            rules.is_none_or(|rules| rules.split(',').any(|rule| wanted(rule.trim())))
+        };
+        let builtin = BUILTIN.iter().filter(|(_, text)| serves(text));
+        let builtin = builtin.map(|(name, text)| ((*name).to_owned(), (*text).to_owned(), None));
         let own = own.into_iter().map(|o| (o.file.display().to_string(), o.text, Some(o.rule)));
         for (name, text, custom) in builtin.chain(own) {
             let mut triggers = Triggers::default();
@@ -256,7 +286,7 @@ impl Queries {
             return Err(QueryError {
                 file: last.name.clone(),
                 line: 1,
-                message: "at most 58 own queries are supported".to_owned(),
+                message: format!("at most {} own queries are supported", 64 - BUILTIN.len()),
             });
         }
         let triggers =

@@ -93,6 +93,12 @@ pub struct Stamp {
     pub modified: Option<SystemTime>,
 }
 
+/// A number that stands for bytes: others have another one, unless somebody who is not our enemy is very unlucky.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> u128 {
+    twox_hash::XxHash3_128::oneshot(bytes)
+}
+
 /// Why a file could not become text.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -117,7 +123,7 @@ pub enum SourceError {
 }
 
 /// One Python file, read and decoded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// Where it is, as found by the walk or named by the user.
     pub path: PathBuf,
@@ -128,6 +134,8 @@ pub struct SourceFile {
     pub bom: bool,
     /// State on disk when it was read; `None` for standard input.
     pub stamp: Option<Stamp>,
+    /// The [`digest`] of the bytes it was read from, where it was read from disk.
+    pub digest: Option<u128>,
     /// Byte offset of the start of each line.
     lines: Vec<u32>,
 }
@@ -140,11 +148,20 @@ impl SourceFile {
     /// # Errors
     /// When it cannot be read or is not text testdiet can write back unchanged.
     pub fn read(path: &Path) -> Result<Self, SourceError> {
-        let bytes = std::fs::read(path)?;
-        let meta = std::fs::metadata(path)?;
-        let stamp = Stamp { len: bytes.len() as u64, modified: meta.modified().ok() };
+        Self::from_disk(path, std::fs::read(path)?)
+    }
+
+    /// Decodes the bytes just read from a file.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn from_disk(path: &Path, bytes: Vec<u8>) -> Result<Self, SourceError> {
+        let modified = std::fs::metadata(path)?.modified().ok();
+        let stamp = Stamp { len: bytes.len() as u64, modified };
+        let digest = digest(&bytes);
         let mut file = Self::from_bytes(path.to_path_buf(), bytes)?;
         file.stamp = Some(stamp);
+        file.digest = Some(digest);
         Ok(file)
     }
 
@@ -176,9 +193,15 @@ impl SourceFile {
         Ok(Self::from_parts(path, text, encoding, bom))
     }
 
+    /// What stands for a file that is not text.
+    #[must_use]
+    pub fn empty(path: PathBuf) -> Self {
+        Self::from_parts(path, String::new(), Encoding::Utf8, false)
+    }
+
     fn from_parts(path: PathBuf, text: String, encoding: Encoding, bom: bool) -> Self {
         let lines = line_starts(&text);
-        Self { path, text, encoding, bom, stamp: None, lines }
+        Self { path, text, encoding, bom, stamp: None, digest: None, lines }
     }
 
     /// The same file with other text: what an edit produces. Keeps encoding, mark and stamp.

@@ -1,5 +1,5 @@
 //! Suppression comments: `# testdiet: ignore[long-sleep] reason` on the line of a finding or on its own line above it, and
-//! `# testdiet: ignore-file[…]` anywhere in the file. Without brackets, every rule is meant.
+//! `# testdiet: ignore-file[…]` anywhere in the file. Without brackets, every rule is meant. [`insert`] writes them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use crate::finding::{Cost, Finding, Severity};
 use crate::python::project::Module;
 use crate::rules::{ALL, Code};
 use crate::source::{SourceFile, Span};
+
+pub mod insert;
 
 /// One rule named in one comment; `None` for a comment that names none.
 #[derive(Debug)]
@@ -47,14 +49,18 @@ impl Suppressions {
     /// Reads the comments of a module.
     #[must_use]
     pub fn of(module: &Module) -> Self {
-        let source = Arc::clone(&module.source);
-        let comments = module.ast.comments.iter().filter_map(|&span| comment(&source, span)).collect();
-        Self { file: Arc::clone(&module.file), source, comments, broken: module.broken() }
+        Self::new(&module.source, &module.file, &module.ast.comments, module.broken())
+    }
+
+    /// Reads the comments of a text.
+    fn new(source: &Arc<SourceFile>, file: &Arc<PathBuf>, comments: &[Span], broken: bool) -> Self {
+        let comments = comments.iter().filter_map(|&span| comment(source, span)).collect();
+        Self { file: Arc::clone(file), source: Arc::clone(source), comments, broken }
     }
 
     /// Whether a finding is suppressed; the comment that does it is then used.
     pub fn suppresses(&mut self, finding: &Finding) -> bool {
-        let entries = self.entries(finding);
+        let entries = self.entries(finding.span, &finding.code);
         for &(comment, entry) in &entries {
             self.comments[comment].entries[entry].used = true;
         }
@@ -64,35 +70,33 @@ impl Suppressions {
     /// Whether a finding would be suppressed.
     #[must_use]
     pub fn would_suppress(&self, finding: &Finding) -> bool {
-        !self.entries(finding).is_empty()
+        !self.entries(finding.span, &finding.code).is_empty()
     }
 
-    /// The entries that suppress a finding, by the index of their comment and their own.
-    fn entries(&self, finding: &Finding) -> Vec<(usize, usize)> {
+    /// The entries that suppress a rule's finding in a place, by the index of their comment and their own.
+    fn entries(&self, span: Span, code: &Code) -> Vec<(usize, usize)> {
+        let names = |e: &Entry| e.code.as_deref().is_none_or(|c| c == code.as_str());
+        let mut out = Vec::new();
+        for i in self.reaching(span) {
+            let entries = self.comments[i].entries.iter().enumerate();
+            out.extend(entries.filter(|(_, e)| names(e)).map(|(j, _)| (i, j)));
+        }
+        out
+    }
+
+    /// The comments that are about a place, whatever rules they name, by their index.
+    fn reaching(&self, span: Span) -> Vec<usize> {
         if self.comments.is_empty() {
             return Vec::new();
         }
-        let first = self.source.line_of(finding.span.start);
-        let last = self.source.line_of(finding.span.end.max(finding.span.start + 1) - 1);
+        let (first, last) = lines(&self.source, span);
         // Comments on lines of their own directly above, however many.
         let mut top = first;
         while top > 0 && self.source.line(top - 1).trim_start().starts_with('#') {
             top -= 1;
         }
-        let mut out = Vec::new();
-        for (i, comment) in self.comments.iter().enumerate() {
-            let here = comment.whole_file
-                || (first..=last).contains(&comment.line)
-                || comment.alone && (top..first).contains(&comment.line);
-            if !here {
-                continue;
-            }
-            let entries = comment.entries.iter().enumerate();
-            out.extend(
-                entries.filter(|(_, e)| e.code.as_deref().is_none_or(|c| c == finding.code.as_str())).map(|(j, _)| (i, j)),
-            );
-        }
-        out
+        let here = |c: &Comment| c.whole_file || (first..=last).contains(&c.line) || c.alone && (top..first).contains(&c.line);
+        (0..self.comments.len()).filter(|&i| here(&self.comments[i])).collect()
     }
 
     /// What suppressed nothing, as findings of `code`; only rules that were looked for can be judged so.
@@ -169,6 +173,11 @@ impl Suppressions {
         let start = comment.span.start + u32::try_from(kept.len()).unwrap_or(0);
         Edit::replace(&self.file, Span::new(start, entry.span.end), "")
     }
+}
+
+/// The first and the last line of a place, from 0.
+fn lines(source: &SourceFile, span: Span) -> (usize, usize) {
+    (source.line_of(span.start), source.line_of(span.end.max(span.start + 1) - 1))
 }
 
 fn comment(source: &SourceFile, span: Span) -> Option<Comment> {

@@ -29,7 +29,8 @@ mod replace;
 use journal::{Entry, Journal, Run};
 use replace::{Prepared, Step};
 
-pub use journal::{FOLDER, Past};
+pub(crate) use journal::Name;
+pub use journal::{FOLDER, Past, own_folder};
 
 /// What a run wrote.
 #[derive(Debug, Default)]

@@ -80,7 +80,8 @@ fn case(rule: &str, path: &Path) {
         settings.bind(|| insta::assert_snapshot!(format!("cases__{}__{name}", rule.replace('-', "_")), text));
     }
     sandbox.apply(&fixed);
-    let changed: Vec<PathBuf> = fixed.changes.iter().map(|c| c.after.path.clone()).collect();
+    let changed = fixed.changes.iter().map(|c| c.after.path.clone());
+    let changed: Vec<PathBuf> = changed.filter(|path| path.extension().is_some_and(|e| e == "py")).collect();
     if let Err(complaint) = cpython_parses(&changed) {
         panic!("{name}: CPython cannot read what was fixed: {complaint}\n{patch}");
     }
@@ -126,6 +127,51 @@ fn long_loop() {
 #[test]
 fn loop_impact() {
     cases("loop-impact");
+}
+
+#[test]
+fn missing_slow_marker() {
+    cases("missing-slow-marker");
+}
+
+#[test]
+fn unregistered_marker() {
+    cases("unregistered-marker");
+}
+
+#[test]
+fn sleep_before_assert() {
+    cases("sleep-before-assert");
+}
+
+#[test]
+fn slow_poll() {
+    cases("slow-poll");
+}
+
+#[test]
+fn long_timeout() {
+    cases("long-timeout");
+}
+
+#[test]
+fn wait_without_timeout() {
+    cases("wait-without-timeout");
+}
+
+#[test]
+fn untracked_thread_errors() {
+    cases("untracked-thread-errors");
+}
+
+#[test]
+fn leaked_thread() {
+    cases("leaked-thread");
+}
+
+#[test]
+fn unclosed_resource() {
+    cases("unclosed-resource");
 }
 
 #[test]

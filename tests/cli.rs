@@ -1,5 +1,9 @@
 //! The command line as a user meets it: real processes, their exit codes and what they print.
 
+#[path = "../build.rs"]
+#[allow(dead_code, reason = "its `main` is for cargo")]
+mod build;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -30,10 +34,60 @@ fn without_arguments_there_is_help_and_exit_code_2() {
     assert!(err(&none).contains("Usage: testdiet"), "{}", err(&none));
     let help = run(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
-    for said in ["check", "fix", "rule", "undo", "--check", "--color", "Exit codes"] {
+    for said in ["check", "fix", "review", "init", "measure", "rule", "undo", "--check", "--color", "Exit codes"] {
         assert!(out(&help).contains(said), "{said}");
     }
-    assert_eq!(out(&run(&["--version"])), concat!("testdiet ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn the_version_names_the_commit_of_a_release() {
+    let version = out(&run(&["--version"]));
+    let rest = version.strip_prefix(concat!("testdiet ", env!("CARGO_PKG_VERSION"))).unwrap().trim_end();
+    let commit = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
+    let digits = |c: &str| c.len() == 10 && c.bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(if cfg!(debug_assertions) { rest.is_empty() } else { commit.is_none_or(digits) }, "{version}");
+}
+
+#[test]
+fn the_commit_is_that_of_the_sources_and_of_no_folder_around_them() {
+    let commit = build::commit;
+    let dir = tempfile::tempdir().unwrap();
+    let git = |dir: &Path, args: &[&str]| {
+        let user = ["-c", "user.name=t", "-c", "user.email=t@localhost"];
+        let output = Command::new("git").args(user).args(args).current_dir(dir).output().unwrap();
+        assert!(output.status.success(), "{}", err(&output));
+        out(&output)
+    };
+    assert_eq!(commit(dir.path()), None);
+    git(dir.path(), &["init", "-q"]);
+    assert_eq!(commit(dir.path()), None);
+    git(dir.path(), &["commit", "-q", "--allow-empty", "-m", "x"]);
+    assert_eq!(commit(dir.path()).unwrap(), git(dir.path(), &["rev-parse", "HEAD"])[..10]);
+
+    let inside = dir.path().join("vendor/testdiet");
+    std::fs::create_dir_all(&inside).unwrap();
+    assert_eq!(commit(&inside), None);
+    let info = "{\n  \"git\": {\n    \"sha1\": \"0123456789abcdef0123456789abcdef01234567\"\n  },\n  \"path_in_vcs\": \"\"\n}";
+    std::fs::File::create(inside.join(".cargo_vcs_info.json")).unwrap().write_all(info.as_bytes()).unwrap();
+    assert_eq!(commit(&inside).unwrap(), "0123456789");
+}
+
+#[test]
+fn completions_complete() {
+    const PROGRAM: &str =
+        "source /dev/stdin; COMP_WORDS=(testdiet ch); COMP_CWORD=1; _testdiet testdiet ch testdiet; echo ${COMPREPLY[@]}";
+    let script = run(&["completions", "bash"]);
+    assert_eq!(script.status.code(), Some(0));
+    let mut bash = Command::new("bash").args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(&script.stdout).unwrap();
+    assert_eq!(out(&bash.wait_with_output().unwrap()), "check\n");
+    for (shell, says) in
+        [("zsh", "#compdef testdiet"), ("fish", "complete -c testdiet"), ("powershell", "Register-ArgumentCompleter")]
+    {
+        let script = run(&["completions", shell]);
+        assert!(script.status.success() && out(&script).contains(says) && out(&script).contains("changed-since"), "{shell}");
+    }
+    assert_eq!(run(&["completions", "csh"]).status.code(), Some(2));
 }
 
 #[test]
@@ -41,7 +95,7 @@ fn wrong_flags_exit_with_2_and_name_the_near_one() {
     for args in [
         &["check", "--selct", "a"][..],
         &["fix", "--verify"],
-        &["review"],
+        &["review", "--verify"],
         &["--nonsense"],
         &["check", "--output-format", "xml"],
         &["check", "-q", "-v"],
@@ -53,17 +107,6 @@ fn wrong_flags_exit_with_2_and_name_the_near_one() {
         assert!(out(&output).is_empty() && err(&output).starts_with("error: "), "{args:?}: {}", err(&output));
     }
     assert!(err(&run(&["check", "--selct", "a"])).contains("--select"));
-}
-
-#[test]
-fn formats_to_come_say_so_and_are_not_listed() {
-    for later in ["sarif", "github", "gitlab", "junit"] {
-        let output = run(&["check", "--output-format", later]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(err(&output).contains(&format!("does not write `{later}` yet")), "{}", err(&output));
-        assert!(!out(&run(&["check", "--help"])).contains(later));
-    }
-    assert!(out(&run(&["check", "--help"])).contains("json-lines"));
 }
 
 #[test]

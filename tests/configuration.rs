@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use testdiet::config::{self, Budgets, ConfigError, Configuration, Dimension, Overrides, Profile, Settings};
+use testdiet::config::{self, Budgets, ConfigError, Configuration, Dimension, Overrides, Profile, Settings, Strategy};
 use testdiet::rules::Code;
 
 struct Project {
@@ -151,7 +151,7 @@ fn mistakes_are_told_with_their_line_and_what_was_meant() {
         ("sleep-per-test = 1\n", "testdiet.toml:1: unknown key `sleep-per-test`; did you mean `budget.sleep-per-test`?"),
         (
             "[fix]\ncolour = 1\n",
-            "testdiet.toml:2: unknown key `fix.colour`; there are `fast-time`, `join-timeout`, `floor`, `margin`",
+            "testdiet.toml:2: unknown key `fix.colour`; there are `strategies`, `fast-time`, `join-timeout`, `floor`, `margin`",
         ),
         ("profile = 'wsl'\n", "testdiet.toml:1: `profile` cannot be `wsl`; did you mean `wsl2`?"),
         ("profile = 'mainframe'\n", "testdiet.toml:1: `profile` cannot be `mainframe`; it is one of `wsl2`, `ci`, `native`"),
@@ -166,6 +166,9 @@ fn mistakes_are_told_with_their_line_and_what_was_meant() {
         ("budget.threads-per-test = 2.0\n", "testdiet.toml:1: `budget.threads-per-test` must be a whole number, but is a float"),
         ("budget = 1\n", "testdiet.toml:1: `budget` must be a table, but is an integer"),
         ("fix.join-timeout = 0\n", "testdiet.toml:1: `fix.join-timeout` must be more than 0"),
+        ("fix.strategies = 'shrink'\n", "testdiet.toml:1: `fix.strategies` must be an array of strings, but is a string"),
+        ("fix.strategies = ['shrnk']\n", "testdiet.toml:1: `fix.strategies` cannot be `shrnk`; did you mean `shrink`?"),
+        ("fix.strategies = ['slow', 'slow']\n", "testdiet.toml:1: `fix.strategies` names `slow` twice"),
         ("exclude = [\n'ok',\n'a[',\n]\n", "testdiet.toml:3: `a[` is not a valid pattern: unclosed character class; missing ']'"),
         ("[per-file-ignores]\n'a{' = ['ALL']\n", "testdiet.toml:2: `a{` is not a valid pattern: unclosed alternate group"),
         ("[[rules]]\nname = 'x'\n", "testdiet.toml:1: `rules[0]` has no `query`"),
@@ -192,7 +195,10 @@ fn a_margin_that_a_loaded_machine_breaks_is_refused_with_the_reason() {
         ),
         "{said}"
     );
-    let project = Project::new(&[("testdiet.toml", "[fix]\nmargin = 0.05\nfast-time = true\nfloor = 0.2\njoin-timeout = 3\n")]);
+    let project = Project::new(&[(
+        "testdiet.toml",
+        "[fix]\nmargin = 0.05\nfast-time = true\nfloor = 0.2\njoin-timeout = 3\nstrategies = ['shrink', 'fast-time']\n",
+    )]);
     let fix = project.settings("a.py").fix.clone();
     assert!(
         fix.fast_time
@@ -200,6 +206,8 @@ fn a_margin_that_a_loaded_machine_breaks_is_refused_with_the_reason() {
             && (fix.join_timeout - 3.0).abs() < 1e-9
             && (fix.floor - 0.2).abs() < 1e-9
     );
+    assert_eq!(fix.strategies, [Strategy::Shrink, Strategy::FastTime]);
+    assert!(fix.prefers(Strategy::Shrink, Strategy::FastTime) && !fix.allows(Strategy::Slow));
 }
 
 #[test]

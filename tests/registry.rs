@@ -145,7 +145,8 @@ fn every_pattern_and_every_trigger_finds_something_in_a_case() {
     let roles = inputs.iter().flat_map(|i| &i.files).map(|(f, _)| (f.path.clone(), f.role)).collect();
     let project = Project::new(queries, roles, Vec::new());
     for (source, role, i) in texts {
-        let module = Arc::new(Module::new(source, role, &project.queries).unwrap());
+        let mask = project.queries.triggered(source.text());
+        let module = Arc::new(Module::new(source, role, &project.queries, mask).unwrap());
         let suite = Arc::clone(&inputs[i].files[0].0.suite);
         let semantics = Semantics::new(&project, suite);
         for found in &module.matches {

@@ -1,4 +1,7 @@
-"""testdiet: virtual time for tests with real threads, and what testdiet's fixes put into tests."""
+"""testdiet: virtual time for tests with real threads, and what testdiet's fixes put into tests.
+
+PYTEST_DONT_REWRITE: imported before pytest marks installed plugins, which is a warning, and an error where warnings are.
+"""
 
 
 def __getattr__(name):

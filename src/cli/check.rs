@@ -4,13 +4,15 @@ use std::io;
 
 use clap::Args;
 
+use super::compare::{CompareOptions, Comparison};
 use super::console::{Console, Verbosity};
 use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::Opened;
 use super::{Failure, Status};
+use crate::cache::Cache;
 use crate::edit::Applicability;
 use crate::engine::{self, Checked, FileError};
-use crate::report::{Format, View, overview, shown, statistics, totals};
+use crate::report::{FORMATS, Format, View, overview, shown, statistics, totals};
 
 /// Arguments of `testdiet check`.
 #[derive(Debug, Args)]
@@ -19,6 +21,8 @@ pub(crate) struct CheckArgs {
     pub files: FileOptions,
     #[command(flatten)]
     pub rules: RuleOptions,
+    #[command(flatten)]
+    pub compare: CompareOptions,
     #[command(flatten)]
     pub output: OutputOptions,
 }
@@ -32,13 +36,18 @@ pub(crate) fn run(args: &CheckArgs, global: &GlobalOptions, console: &mut Consol
     if shows_only(&args.files, &opened, console)? {
         return Ok(Status::Clean);
     }
-    let mut checked = engine::check(&opened.input)?;
+    let format = args.output.output_format.or(opened.format);
+    let told = Told::new(opened.view(Applicability::Safe), format, args.output.statistics)?;
+    let comparison = Comparison::new(&args.compare, &opened)?;
+    let mut checked =
+        if args.files.no_cache { engine::check(&opened.input) } else { Cache::of(&opened.root).check(&opened.input) }?;
     checked.errors.extend(opened.errors.iter().cloned());
     let (parsed, bytes) = checked.parsed;
     console.aside(Verbosity::Verbose, |err| writeln!(err, "Parsed {parsed} of {} files, {} KB.", checked.files, bytes / 1000))?;
-    let view = opened.view(Applicability::Safe);
-    let told = Told { view, format: args.output.output_format.or(opened.format), statistics: args.output.statistics };
-    conclude(&checked, &told, &opened, args.output.exit_zero, console)
+    let compared = comparison.narrow(&mut checked)?;
+    let status = conclude(&checked, &told, &opened, args.output.exit_zero, console)?;
+    console.aside(Verbosity::Default, |err| compared.tell(&told.view, err))?;
+    Ok(status)
 }
 
 /// Answers `--show-files` and `--show-settings`; whether it did.
@@ -61,6 +70,16 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Refuses to count in a format that has no place for counts.
+    pub(crate) fn new(view: View, format: Option<&'static Format>, statistics: bool) -> Result<Self, Failure> {
+        if let Some(format) = format.filter(|f| statistics && f.statistics.is_none()) {
+            let able: Vec<&str> = FORMATS.iter().filter(|f| f.statistics.is_some()).map(|f| f.name).collect();
+            let able = able.join(", ");
+            return Err(Failure::Usage(format!("`{}` has no place for --statistics; {able} have", format.name)));
+        }
+        Ok(Self { view, format, statistics })
+    }
+
     pub(crate) fn human(&self) -> bool {
         self.format.unwrap_or_default().human
     }
@@ -75,8 +94,8 @@ impl Told {
     /// Writes the findings, or what stands in for them.
     pub(crate) fn write(&self, checked: &Checked, terminal: bool, out: &mut dyn io::Write) -> io::Result<()> {
         let format = self.format.unwrap_or_default();
-        if self.statistics {
-            (format.statistics)(&statistics::counts(checked, &self.view), out)
+        if let Some(write) = format.statistics.filter(|_| self.statistics) {
+            write(&statistics::counts(checked, &self.view), out)
         } else if overview::stands_in(checked.findings.len(), self.format.is_some(), terminal) {
             overview::write(checked, &self.view, out)
         } else {

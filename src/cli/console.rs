@@ -106,6 +106,25 @@ impl Console {
         if self.verbosity < at { Ok(()) } else { self.err.print(write) }
     }
 
+    /// Whether somebody watches how far a run is.
+    pub(crate) fn live(&self) -> bool {
+        self.err.terminal && self.verbosity >= Verbosity::Default
+    }
+
+    /// Tells how far a run is: on a terminal in one line that the next replaces and an empty one removes, elsewhere in a
+    /// line of its own. Nobody is told who wants no totals.
+    pub(crate) fn progress(&mut self, line: &str) {
+        // The width of a terminal nobody has widened.
+        const COLUMNS: usize = 79;
+        let live = self.live();
+        if self.verbosity < Verbosity::Default || (!live && line.is_empty()) {
+            return;
+        }
+        let cut: String = line.chars().take(if live { COLUMNS } else { usize::MAX }).collect();
+        // Past the filter that takes escape sequences out: these move the cursor, and only on a terminal.
+        _ = self.err.write(|err| if live { write!(err, "\r\x1b[K{cut}") } else { writeln!(err, "{cut}") });
+    }
+
     /// Prints an error, whatever the verbosity. An error of that has nowhere to go.
     pub(crate) fn error(&mut self, message: &str) {
         let style = style::ERROR;

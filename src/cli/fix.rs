@@ -1,5 +1,6 @@
 //! `testdiet fix`: fix in memory to a fixpoint, then write once; or show what would be written.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -9,10 +10,12 @@ use super::check::{Told, errors, shows_only};
 use super::console::{Console, Verbosity};
 use super::options::{FileOptions, GlobalOptions, OutputOptions, RuleOptions};
 use super::project::{self, Opened};
+use super::verify::{self, ProofOptions};
 use super::{Failure, Status};
 use crate::edit::Applicability;
-use crate::engine::{self, Change, Fixed};
-use crate::report::{Format, View, amount, patch, shown, style, totals};
+use crate::engine::{self, Change, Checked, Fixed};
+use crate::report::{Format, amount, patch, proof, shown, style, totals};
+use crate::verify::Proof;
 
 /// Arguments of `testdiet fix`.
 #[derive(Debug, Args)]
@@ -29,12 +32,18 @@ pub(crate) struct FixArgs {
     pub unsafe_fixes: bool,
     #[arg(long, overrides_with = "unsafe_fixes", hide = true)]
     pub no_unsafe_fixes: bool,
+    /// Apply, safe or not, exactly those fixes with which the tests do what they did without them
+    #[arg(long, conflicts_with = "stdin_filename", help_heading = "Proof")]
+    pub verify: bool,
     #[command(flatten)]
     pub files: FileOptions,
     #[command(flatten)]
     pub rules: RuleOptions,
     #[command(flatten)]
     pub output: OutputOptions,
+    // After the paths: what follows `--` is the last of what is positional.
+    #[command(flatten)]
+    pub proof: ProofOptions,
 }
 
 /// What is done with the changes.
@@ -67,17 +76,21 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
         (_, _, true) => Mode::Print,
         _ => Mode::Write,
     };
-    let mut fixed = engine::fix(&opened.input, level)?;
+    if args.verify && mode == Mode::Print {
+        return Err(Failure::Usage("--verify runs the tests of a project; standard input has none".to_owned()));
+    }
+    let proof = if args.verify { Some(verify::run(args, global, &opened, console)?) } else { None };
+    let level = if args.verify { Applicability::Unsafe } else { level };
+    let told = Told::new(opened.view(level), args.output.output_format.or(opened.format), args.output.statistics)?;
+    let (mut fixed, proof) = match proof {
+        Some(mut proof) => (std::mem::take(&mut proof.fixed), Some(proof)),
+        None => (engine::fix(&opened.input, level)?, None),
+    };
     fixed.after.errors.extend(opened.errors.iter().cloned());
     if mode == Mode::Write {
-        project::save(&fixed.changes, &opened.root)?;
+        project::save(&fixed.changes, &opened.root, "fix")?;
     }
-    let told = Told {
-        view: opened.view(level),
-        format: args.output.output_format.or(opened.format),
-        statistics: args.output.statistics,
-    };
-    let run = Run { mode, told, output: &args.output, opened: &opened };
+    let run = Run { mode, told, output: &args.output, opened: &opened, proof: proof.as_ref() };
     run.conclude(&fixed, console)
 }
 
@@ -87,6 +100,7 @@ struct Run<'a> {
     told: Told,
     output: &'a OutputOptions,
     opened: &'a Opened,
+    proof: Option<&'a Proof>,
 }
 
 impl Run<'_> {
@@ -96,13 +110,20 @@ impl Run<'_> {
         match self.mode {
             Mode::Write | Mode::Check => self.findings(fixed, console)?,
             Mode::Diff => {
-                diff(&fixed.changes, view, console)?;
+                diff(&fixed.changes, |path| view.relative(path), console)?;
                 self.remaining_aside(fixed, console)?;
             }
             Mode::Print => {
                 self.print(fixed, console)?;
                 self.remaining_aside(fixed, console)?;
             }
+        }
+        if let Some(proof) = self.proof.filter(|_| self.told.human()) {
+            let before = proof::largest(&fixed.before);
+            let allocation = (before, if fixed.after.files == 0 { before } else { proof::largest(&fixed.after) });
+            let write = |out: &mut dyn io::Write| proof::write(proof, allocation, view, out);
+            // A patch is all that standard output holds.
+            if self.mode == Mode::Diff { console.aside(Verbosity::Quiet, write)? } else { console.results(write)? }
         }
         if self.told.human() {
             console.aside(Verbosity::Default, |err| self.summary(fixed, err))?;
@@ -133,6 +154,10 @@ impl Run<'_> {
 
     /// Findings as results: those that remain; with `--check` all there are, because the files stay as they are.
     fn findings(&self, fixed: &Fixed, console: &mut Console) -> Result<(), Failure> {
+        if let Some(proof) = self.proof.filter(|_| self.told.format.is_some_and(|f| f.name == "json")) {
+            let checked = if self.mode == Mode::Check { &fixed.before } else { &fixed.after };
+            return console.data(|out| proof::write_json(proof, checked, &self.told.view, out));
+        }
         self.told.results(if self.mode == Mode::Check { &fixed.before } else { &fixed.after }, console)
     }
 
@@ -154,7 +179,9 @@ impl Run<'_> {
             Mode::Diff | Mode::Check => ("Would fix", "would remain"),
         };
         if self.mode != Mode::Check {
-            totals::write(&fixed.after, Some(&fixed.before), view, &|suite| self.opened.limits(suite), out)?;
+            // Where nothing was changed there is nothing to compare with.
+            let before = (!fixed.changes.is_empty()).then_some(&fixed.before);
+            totals::write(&fixed.after, before, view, &|suite| self.opened.limits(suite), out)?;
         }
         if applied == 0 && remain == 0 {
             return totals::summary(&fixed.after, view, out);
@@ -168,6 +195,12 @@ impl Run<'_> {
             for (code, count) in &fixed.applied {
                 writeln!(out, "  {:>6}  {}", amount::number(*count), shown::escaped(code.as_str()))?;
             }
+        }
+        let lost = no_longer_run(fixed);
+        if lost > 0 {
+            let tests = if lost == 1 { "1 test is".to_owned() } else { format!("{} tests are", amount::number(lost)) };
+            let verb = if matches!(self.mode, Mode::Write | Mode::Print) { "marked" } else { "to be marked" };
+            writeln!(out, "{tests} {verb} `slow`: a run that leaves slow tests out has so many fewer.")?;
         }
         self.hint(fixed, out)?;
         if self.mode == Mode::Write && applied > 0 {
@@ -187,11 +220,24 @@ impl Run<'_> {
     }
 }
 
-/// The patch of all changes: bytes, or something to look at on a terminal.
-fn diff(changes: &[Change], view: &View, console: &mut Console) -> Result<(), Failure> {
+/// How many tests, each set of parameters counted, are marked `slow` only by the fixes.
+fn no_longer_run(fixed: &Fixed) -> u64 {
+    let tests = |checked: &Checked| -> Vec<(String, u64)> {
+        let marked = checked.totals.iter().flat_map(|file| &file.tests).filter(|test| test.slow);
+        marked.map(|test| (test.id.clone(), test.runs)).collect()
+    };
+    if fixed.changes.is_empty() {
+        return 0;
+    }
+    let before: HashSet<String> = tests(&fixed.before).into_iter().map(|(id, _)| id).collect();
+    tests(&fixed.after).into_iter().filter(|(id, _)| !before.contains(id)).map(|(_, runs)| runs).sum()
+}
+
+/// The patch of all changes: bytes, or something to look at on a terminal. `name` says what a path is called in it.
+pub(super) fn diff(changes: &[Change], name: impl Fn(&Path) -> &Path, console: &mut Console) -> Result<(), Failure> {
     let terminal = console.terminal();
     let each = |write: fn(&Change, &Path, &mut dyn io::Write) -> io::Result<()>, out: &mut dyn io::Write| {
-        changes.iter().try_for_each(|change| write(change, view.relative(&change.before.path), out))
+        changes.iter().try_for_each(|change| write(change, name(&change.before.path), out))
     };
     if terminal { console.shown(|out| each(patch::show, out)) } else { console.bytes(|out| each(patch::write, out)) }
 }
@@ -204,7 +250,6 @@ mod tests {
 
     use super::super::console::tests::kept;
     use super::*;
-    use crate::engine::Checked;
     use crate::report::samples;
     use crate::rules::Code;
     use crate::source::SourceFile;
@@ -217,7 +262,13 @@ mod tests {
         let before = Arc::new(source("a = '\x1b'\nsleep(2.5)\n"));
         let after = before.with_text("a = '\x1b'\nsleep(0.3)\n".to_owned());
         let applied = [(Code::new("long-sleep"), 2)].into();
-        Fixed { changes: vec![Change { before, after }], applied, before: samples::several(), after: remaining }
+        Fixed {
+            changes: vec![Change { before, after }],
+            applied,
+            rounds: Vec::new(),
+            before: samples::several(),
+            after: remaining,
+        }
     }
 
     fn concluded(mode: Mode, fixed: &Fixed, output: &OutputOptions, terminal: bool) -> (Status, String, String) {
@@ -225,7 +276,7 @@ mod tests {
         let mut opened = Opened::nothing();
         opened.stdin = Some(Arc::new(source("as read\n")));
         let told = Told { view: samples::view(), format: output.output_format, statistics: false };
-        let run = Run { mode, told, output, opened: &opened };
+        let run = Run { mode, told, output, opened: &opened, proof: None };
         let status = run.conclude(fixed, &mut console).unwrap();
         (status, out.text(), err.text())
     }
@@ -290,7 +341,7 @@ mod tests {
         let (mut console, _, err) = kept(Verbosity::Default, false);
         let opened = Opened::nothing();
         let told = Told { view: samples::view(), format: None, statistics: false };
-        let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened };
+        let run = Run { mode: Mode::Write, told, output: &OutputOptions::default(), opened: &opened, proof: None };
         let error = FileError { path: PathBuf::from("/work/a.py"), message: "it cannot be read".to_owned() };
         let mut unread = fixed(none());
         unread.after.errors.push(error);

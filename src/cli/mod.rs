@@ -14,19 +14,28 @@ use crate::report::{amount, style};
 use crate::source::SourceError;
 
 mod check;
+mod compare;
+mod completions;
 mod console;
 mod fix;
+mod init;
+mod measure;
 mod options;
 mod project;
+mod review;
 mod rule;
 mod undo;
+mod verify;
 
 use console::{Console, Verbosity};
 use options::GlobalOptions;
 
+/// The version, with the commit where it is known: see `build.rs`.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TESTDIET_COMMIT"));
+
 /// Finds tests that sleep, wait, thread, allocate and loop too much, and rewrites them.
 #[derive(Debug, Parser)]
-#[command(name = "testdiet", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(name = "testdiet", version = VERSION, arg_required_else_help = true, subcommand_required = true)]
 #[command(after_help = "Exit codes: 0 nothing (left) to do, 1 something was found, would change or remains, 2 could not run.")]
 struct Cli {
     #[command(subcommand)]
@@ -45,10 +54,18 @@ enum Command {
     Check(check::CheckArgs),
     /// Apply safe fixes
     Fix(fix::FixArgs),
+    /// Go through all fixes one by one, each shown as a diff
+    Review(review::ReviewArgs),
+    /// Set a suite up: marker, safe pytest defaults, guidelines, hooks; each part shown first
+    Init(init::InitArgs),
+    /// Run pytest and tell what each test costs: sleep, waits, threads, processes, time
+    Measure(measure::MeasureArgs),
     /// Explain a rule: what, why, example, when the fix is unsafe
     Rule(rule::RuleArgs),
-    /// Take back what the last `fix` wrote
+    /// Take back what the last `fix`, `review` or `init` wrote
     Undo(undo::UndoArgs),
+    /// Print a script that completes commands and flags in a shell
+    Completions(completions::CompletionsArgs),
 }
 
 /// How a run ended, in the order of exit codes.
@@ -93,9 +110,36 @@ pub(crate) enum Failure {
     /// Nothing was written.
     #[error(transparent)]
     Save(#[from] crate::write::WriteError),
+    /// No interpreter to run the tests with.
+    #[error(transparent)]
+    Interpreter(#[from] crate::pytest::InterpreterError),
+    /// pytest could not be run.
+    #[error(transparent)]
+    Run(#[from] crate::pytest::RunError),
+    /// Nothing could be proven.
+    #[error(transparent)]
+    Verify(#[from] crate::verify::VerifyError),
+    /// The plugin for pytest could not be unpacked.
+    #[error("cannot unpack the plugin for pytest to a temporary folder: {0}")]
+    Plugin(#[source] io::Error),
+    /// Ctrl-C could not be caught.
+    #[error("cannot handle Ctrl-C: {0}")]
+    Signals(#[source] io::Error),
+    /// Measured runs cannot be kept or read.
+    #[error(transparent)]
+    Store(#[from] crate::measure::StoreError),
     /// The current folder is gone or closed to us.
     #[error("cannot tell the current folder: {0}")]
     Cwd(#[source] io::Error),
+    /// A review could not go on.
+    #[error(transparent)]
+    Review(#[from] crate::review::ReviewError),
+    /// git cannot tell what changed.
+    #[error(transparent)]
+    Git(#[from] crate::changed::GitError),
+    /// A baseline cannot be used.
+    #[error("{0}: {1}")]
+    Baseline(String, String),
     /// No threads to work with.
     #[error("cannot start the threads to work with: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -142,8 +186,12 @@ fn dispatch(cli: Cli, console: &mut Console) -> Result<Status, Failure> {
     match cli.command {
         Command::Check(args) => on_deep_stacks(|| check::run(&args, global, console)),
         Command::Fix(args) => on_deep_stacks(|| fix::run(&args, global, console)),
+        Command::Review(args) => on_deep_stacks(|| review::run(&args, global, console)),
+        Command::Init(args) => init::run(&args, global, console),
+        Command::Measure(args) => measure::run(&args, global, console),
         Command::Rule(args) => rule::run(&args, console),
         Command::Undo(args) => undo::run(&args, console),
+        Command::Completions(args) => completions::run(&args, console),
     }
 }
 

@@ -115,7 +115,7 @@ pub(crate) struct FileOptions {
     /// Print the settings that would be used, and stop
     #[arg(long, help_heading = "Miscellaneous", conflicts_with = "show_files")]
     pub show_settings: bool,
-    /// Read and write no cache (there is none yet)
+    /// Neither use nor keep results of earlier runs (in `.testdiet_cache`)
     #[arg(short, long, help_heading = "Miscellaneous")]
     pub no_cache: bool,
 }

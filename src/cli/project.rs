@@ -11,6 +11,7 @@ use crate::config::{Configuration, Overrides, Settings};
 use crate::discover::{Discovered, Found, Role, Suites, discover};
 use crate::edit::Applicability;
 use crate::engine::{Change, FileError, Input};
+use crate::init::Project;
 use crate::report::totals::Limits;
 use crate::report::{Format, View};
 use crate::source::SourceFile;
@@ -91,7 +92,8 @@ impl Opened {
 
     /// How findings are looked at.
     pub(crate) fn view(&self, applies: Applicability) -> View {
-        View { cwd: self.cwd.clone(), applies }
+        let limits = self.input.suites().into_iter().map(|suite| (suite.root.clone(), self.limits(&suite.root))).collect();
+        View { cwd: self.cwd.clone(), root: self.root.clone(), limits, applies }
     }
 
     /// The budgets of a suite, by its root.
@@ -115,6 +117,24 @@ impl Opened {
     pub(crate) fn settings(&self) -> String {
         self.home.to_string()
     }
+}
+
+/// Every file of the suites that are looked at, also where only some were named: a fix may reach the others.
+pub(crate) fn suites(
+    files: &FileOptions,
+    rules: &RuleOptions,
+    global: &GlobalOptions,
+    opened: &Opened,
+) -> Result<Vec<Found>, Failure> {
+    let configuration = Configuration::new(overrides(files, rules, global), &opened.cwd)?;
+    let mut roots: Vec<PathBuf> = opened.input.files.iter().map(|(f, _)| f.suite.root.clone()).collect();
+    roots.sort();
+    roots.dedup();
+    let mut found = if roots.is_empty() { Vec::new() } else { discover(&roots, &configuration)?.files };
+    found.extend(opened.input.files.iter().map(|(f, _)| f.clone()));
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.dedup_by(|a, b| a.path == b.path);
+    Ok(found)
 }
 
 fn overrides(files: &FileOptions, rules: &RuleOptions, global: &GlobalOptions) -> Overrides {
@@ -179,10 +199,34 @@ fn read_stdin(cwd: &Path, name: Option<&Path>) -> Result<SourceFile, Failure> {
     SourceFile::from_bytes(cwd.join(name.unwrap_or(Path::new("-"))), bytes).map_err(Failure::Stdin)
 }
 
-/// Writes changed files, all of them or none.
-pub(crate) fn save(changes: &[Change], root: &Path) -> Result<(), Failure> {
+/// The suite of a folder, to be set up, and the current folder.
+pub(crate) fn suite(folder: Option<&Path>, global: &GlobalOptions) -> Result<(Project, PathBuf), Failure> {
+    let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
+    let files = FileOptions::default();
+    let configuration = Configuration::new(overrides(&files, &RuleOptions::default(), global), &cwd)?;
+    recover(configuration.project_root())?;
+    let folder = normal(&cwd.join(folder.unwrap_or(Path::new("."))));
+    if !folder.is_dir() {
+        return Err(Failure::Usage(format!("{}: there is no such folder", folder.display())));
+    }
+    let suite = Suites::default().of_folder(&folder, &folder);
+    let found = discover(std::slice::from_ref(&suite.root), &configuration)?;
+    for note in &found.notes {
+        eprintln_note(note);
+    }
+    let files = found.files.into_iter().filter(|f| f.suite.root == suite.root && matches!(f.role, Role::Test | Role::Conftest));
+    let files = files.map(|f| f.path).collect();
+    let settings = configuration.for_folder(&suite.root)?;
+    // A suite above the project's top would have it change files that are not the project's.
+    let top = configuration.project_root();
+    let top = if suite.root.starts_with(top) { top } else { &suite.root };
+    Ok((Project::new(Arc::clone(&suite), top.to_path_buf(), settings, files), cwd))
+}
+
+/// Writes changed files, all of them or none; `command` is what is undone later.
+pub(crate) fn save(changes: &[Change], root: &Path, command: &str) -> Result<(), Failure> {
     if !changes.is_empty() {
-        write::write_all(changes, root, "fix")?;
+        write::write_all(changes, root, command)?;
     }
     Ok(())
 }

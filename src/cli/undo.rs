@@ -1,4 +1,6 @@
-//! `testdiet undo`: take back what the last `fix` wrote.
+//! `testdiet undo`: take back what the last `fix`, `review` or `init` wrote.
+
+use std::collections::BTreeMap;
 
 use clap::Args;
 
@@ -15,7 +17,7 @@ pub(crate) struct UndoArgs {}
 pub(crate) fn run(_args: &UndoArgs, console: &mut Console) -> Result<Status, Failure> {
     let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
     let restored = project::take_back()?;
-    let view = View { cwd, applies: Applicability::Safe };
+    let view = View { root: cwd.clone(), limits: BTreeMap::new(), cwd, applies: Applicability::Safe };
     console.results(|out| restored.iter().try_for_each(|path| writeln!(out, "{}", view.shown(path))))?;
     console.aside(Verbosity::Default, |err| match restored.len() {
         0 => writeln!(err, "Nothing to take back."),

@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::patterns::{self, Ignored, Patterns, Written};
 use super::selection::{self, Choice, Known, nearest};
-use super::{Budgets, ConfigError, CustomRule, Dimension, FixSettings, Overrides, Place, Profile, Settings};
+use super::{Budgets, ConfigError, CustomRule, Dimension, FixSettings, Overrides, Place, Profile, Settings, Strategy};
+use crate::report::FORMATS;
 use crate::rules::Code;
 
 /// One key.
@@ -126,13 +127,13 @@ static KEYS: &[Key] = &[
     },
     Key {
         name: "output-format",
-        doc: "How findings are printed: `full`, `concise`, `grouped`, `json` or `json-lines` (`sarif`, `github`, `gitlab` and \
-              `junit` are not written yet). Unset, it is `full`, or a summary where a terminal would be flooded.",
+        doc: "How findings are printed: `full`, `concise`, `grouped`, `json`, `json-lines`, `sarif`, `github`, `gitlab`, \
+              `junit` or `html`. Unset, it is `full`, or a summary where a terminal would be flooded.",
         kind: Other(
             |layer, at| {
                 let name = at.string()?;
-                if !FORMATS.contains(&name) {
-                    return Err(at.one_of(name, FORMATS));
+                if !FORMATS.iter().any(|f| f.name == name) {
+                    return Err(at.one_of(name, FORMATS.iter().map(|f| f.name)));
                 }
                 layer.output_format = Some(name.to_owned());
                 Ok(())
@@ -178,17 +179,41 @@ static KEYS: &[Key] = &[
     Key { name: "budget.iterations-per-loop", doc: "Iterations a loop may make.", kind: Count(|b| &mut b.iterations_per_loop) },
     Key {
         name: "budget.test-runtime",
-        doc: "Seconds a test may run. Nothing measures it yet.",
+        doc: "Seconds a test may run, as `testdiet measure` finds.",
         kind: Seconds(|b| &mut b.test_runtime),
     },
     Key {
         name: "budget.file-runtime",
-        doc: "Seconds the tests of a file may run together. Nothing measures it yet.",
+        doc: "Seconds the tests of a file may run together, as `testdiet measure` finds.",
         kind: Seconds(|b| &mut b.file_runtime),
     },
     Key {
+        name: "fix.strategies",
+        doc: "What fixes may do to make a test wait less, the preferred way first: `fast-time` (the fixture of virtual time), \
+              `wait-until` (wait for what is asserted), `shrink` (shorter durations) and `slow` (the marker). A way that is \
+              left out is not taken. The first two need testdiet's fixtures in the suite.",
+        kind: Other(
+            |layer, at| {
+                let mut all = Vec::new();
+                for item in at.items("an array of strings")? {
+                    let name = item.string()?;
+                    let known = Strategy::ALL.into_iter().find(|s| s.name() == name);
+                    let strategy = known.ok_or_else(|| item.one_of(name, Strategy::ALL.map(Strategy::name)))?;
+                    if all.contains(&strategy) {
+                        return Err(item.wrong(format!("names `{name}` twice")));
+                    }
+                    all.push(strategy);
+                }
+                layer.strategies = Some(all);
+                Ok(())
+            },
+            |s| list(&s.fix.strategies.iter().map(|s| s.name().to_owned()).collect::<Vec<_>>()),
+        ),
+    },
+    Key {
         name: "fix.fast-time",
-        doc: "Fixes may use the `fast_time` fixture even where nothing shows that the suite has it. No fix uses it yet.",
+        doc: "Fixes may use the `fast_time` fixture and `wait_until` although nothing shows that the suite has them: neither a \
+              block that `testdiet init` wrote, nor testdiet among the dependencies.",
         kind: Other(|layer, at| at.boolean().map(|v| layer.fast_time = Some(v)), |s| s.fix.fast_time.to_string()),
     },
     Key {
@@ -259,9 +284,6 @@ static RULE_KEYS: [(&str, &str); 5] = [
     ("limit", "The amount above which it finds something; without it, it finds every match."),
 ];
 
-/// The names of the output formats that DESIGN promises; `report` says which of them can be written.
-const FORMATS: [&str; 9] = ["full", "concise", "grouped", "json", "json-lines", "sarif", "github", "gitlab", "junit"];
-
 /// Names of rules as written, and where.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
@@ -294,6 +316,7 @@ pub(super) struct Layer {
     respect_gitignore: Option<bool>,
     output_format: Option<String>,
     unsafe_fixes: Option<bool>,
+    strategies: Option<Vec<Strategy>>,
     fast_time: Option<bool>,
     join_timeout: Option<f64>,
     floor: Option<f64>,
@@ -368,8 +391,9 @@ impl<'a> At<'a> {
         self.wrong(format!("must be {what}, but is {}", article(self.value.type_str())))
     }
 
-    fn one_of<const N: usize>(&self, name: &str, names: [&str; N]) -> Wrong {
-        let all = names.map(|n| format!("`{n}`")).join(", ");
+    fn one_of(&self, name: &str, names: impl IntoIterator<Item = &'static str>) -> Wrong {
+        let names: Vec<&str> = names.into_iter().collect();
+        let all = names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
         match nearest(name, names.into_iter()) {
             Some(near) => self.wrong(format!("cannot be `{name}`; did you mean `{near}`?")),
             None => self.wrong(format!("cannot be `{name}`; it is one of {all}")),
@@ -659,6 +683,9 @@ pub(super) fn settle(settings: &mut Settings, layers: &[&Layer], strict: bool) -
     settle_budgets(&mut settings.budgets, layers)?;
     for layer in layers {
         let fix = &mut settings.fix;
+        if let Some(strategies) = &layer.strategies {
+            fix.strategies.clone_from(strategies);
+        }
         fix.fast_time = layer.fast_time.unwrap_or(fix.fast_time);
         fix.join_timeout = layer.join_timeout.unwrap_or(fix.join_timeout);
         fix.floor = layer.floor.unwrap_or(fix.floor);

@@ -35,6 +35,7 @@ pub(super) const EXCLUDED: &[&str] = &[
     "__pycache__",
     "__pypackages__",
     "_build",
+    "_testdiet.py",
     "buck-out",
     "build",
     "dist",

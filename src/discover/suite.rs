@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
 
-use super::{Role, ini, is_python, lock};
+use super::{Role, equipment, ini, is_python, lock};
 use crate::engine::FileError;
 
 /// A tree of tests under one pytest configuration.
@@ -33,6 +33,10 @@ pub struct Suite {
     pub pythonpath: Vec<PathBuf>,
     /// Names of the markers the configuration registers. A `conftest.py` may register more.
     pub markers: Vec<String>,
+    /// The warning filters of the configuration, one a line.
+    pub filterwarnings: Vec<String>,
+    /// Whether its project needs testdiet; looked up when first asked.
+    requires_testdiet: OnceLock<bool>,
     found_by: FoundBy,
     files: FnMatch,
     never: FnMatch,
@@ -77,6 +81,8 @@ impl Suite {
             norecursedirs: strings(&NORECURSEDIRS),
             pythonpath: Vec::new(),
             markers: Vec::new(),
+            filterwarnings: Vec::new(),
+            requires_testdiet: OnceLock::new(),
             found_by,
             files: FnMatch::default(),
             never: FnMatch::default(),
@@ -107,6 +113,7 @@ impl Suite {
                 "python_functions" => self.python_functions = value.words(),
                 "norecursedirs" => self.norecursedirs = value.words(),
                 "pythonpath" => self.pythonpath = value.words().iter().map(|p| self.root.join(p)).collect(),
+                "filterwarnings" => self.filterwarnings = value.lines(),
                 "markers" => self.markers = value.lines().iter().map(|line| marker(line)).collect(),
                 _ => {}
             }
@@ -169,6 +176,25 @@ impl Suite {
             entries.into_iter().any(|e| self.files.matches(&e.path()))
         };
         has_word(name, &["test"]) && holds_tests()
+    }
+
+    /// Whether testdiet is among the dependencies of the project, so that its fixtures are there.
+    #[must_use]
+    pub fn requires_testdiet(&self) -> bool {
+        *self.requires_testdiet.get_or_init(|| equipment::required(&self.root))
+    }
+
+    /// Whether the configuration turns what a thread raises into a failure.
+    #[must_use]
+    pub fn fails_on_thread_errors(&self) -> bool {
+        const CATEGORIES: [&str; 5] = ["", "Warning", "UserWarning", "PytestWarning", "PytestUnhandledThreadExceptionWarning"];
+        self.filterwarnings.iter().any(|line| {
+            let mut parts = line.split(':').map(str::trim);
+            let (action, message, category) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+            action == Some("error")
+                && message.unwrap_or_default().is_empty()
+                && CATEGORIES.contains(&category.rsplit('.').next().unwrap_or_default())
+        })
     }
 
     /// Whether pytest would not enter a folder.
@@ -237,7 +263,7 @@ fn has_word(name: &OsStr, words: &[&str]) -> bool {
 }
 
 /// `slow: takes long` and `needs(what): …` register `slow` and `needs`.
-fn marker(line: &str) -> String {
+pub(super) fn marker(line: &str) -> String {
     line.split([':', '(']).next().unwrap_or_default().trim().to_owned()
 }
 
@@ -277,8 +303,8 @@ impl FnMatch {
 }
 
 /// A value of pytest's configuration.
-#[derive(Debug)]
-enum Value {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
     /// From an INI file, or a string in TOML.
     Text(String),
     /// An array in TOML.
@@ -287,46 +313,62 @@ enum Value {
 
 impl Value {
     /// As pytest reads `args` and `paths`.
-    fn words(self) -> Vec<String> {
+    pub(super) fn words(&self) -> Vec<String> {
         match self {
-            Self::Text(text) => shlex::split(&text).unwrap_or_else(|| text.split_whitespace().map(ToOwned::to_owned).collect()),
-            Self::List(list) => list,
+            Self::Text(text) => shlex::split(text).unwrap_or_else(|| text.split_whitespace().map(ToOwned::to_owned).collect()),
+            Self::List(list) => list.clone(),
         }
     }
 
     /// As pytest reads `linelist`.
-    fn lines(self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         match self {
             Self::Text(text) => text.lines().map(str::trim).filter(|l| !l.is_empty()).map(ToOwned::to_owned).collect(),
-            Self::List(list) => list,
+            Self::List(list) => list.clone(),
         }
     }
 }
 
 /// What a file says about pytest: nothing, values, or something that cannot be read.
-type Reading = Result<Option<HashMap<String, Value>>, String>;
+pub(super) type Reading = Result<Option<HashMap<String, Value>>, String>;
 
 /// Reads what one of [`CONFIG_FILES`] says about pytest.
 fn read(file: &Path, name: &str) -> Reading {
     let bytes = std::fs::read(file).map_err(|e| format!("cannot read it: {e}"))?;
-    let own = !["pyproject.toml", "tox.ini", "setup.cfg"].contains(&name);
-    if !own && memchr::memmem::find(&bytes, b"pytest").is_none() {
+    if !is_own(name) && memchr::memmem::find(&bytes, b"pytest").is_none() {
         return Ok(None);
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
-    let values = if Path::new(name).extension().is_some_and(|e| e == "toml") {
-        toml_values(&text, own)?
-    } else {
-        ini_values(&text, name)?
-    };
+    read_text(text.trim_start_matches('\u{feff}'), name)
+}
+
+/// Whether a file of [`CONFIG_FILES`] is about pytest and nothing else.
+fn is_own(name: &str) -> bool {
+    !["pyproject.toml", "tox.ini", "setup.cfg"].contains(&name)
+}
+
+/// Reads what the text of one of [`CONFIG_FILES`] says about pytest.
+pub(super) fn read_text(text: &str, name: &str) -> Reading {
+    let own = is_own(name);
+    let values = if is_toml(name) { toml_values(text, own)? } else { ini_values(text, name)? };
     // A file of pytest's own marks a root even when it is empty.
     Ok(if own { Some(values.unwrap_or_default()) } else { values })
 }
 
 fn ini_values(text: &str, name: &str) -> Reading {
-    let mut ini = ini::parse(text).map_err(|line| format!("line {line} is not valid in an INI file"))?;
-    let section = ini.remove(if name == "setup.cfg" { "tool:pytest" } else { "pytest" });
-    Ok(section.map(|keys| keys.into_iter().map(|(key, value)| (key, Value::Text(value))).collect()))
+    let ini = ini::parse(text).map_err(|line| format!("line {line} is not valid in an INI file"))?;
+    let section = ini.into_iter().find(|s| s.name == ini_section(name));
+    Ok(section.map(|s| s.keys.into_iter().map(|key| (key.name, Value::Text(key.value))).collect()))
+}
+
+/// Whether a file of a name is TOML.
+pub(super) fn is_toml(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|e| e == "toml")
+}
+
+/// The section in which an INI file of a name speaks of pytest.
+pub(super) fn ini_section(name: &str) -> &'static str {
+    if name == "setup.cfg" { "tool:pytest" } else { "pytest" }
 }
 
 fn toml_values(text: &str, own: bool) -> Reading {
@@ -448,8 +490,9 @@ pub fn module_roots(suite: &Suite, test_file: &Path) -> Vec<PathBuf> {
     roots
 }
 
-/// The first folder upwards that is no package.
-fn basedir(folder: &Path) -> PathBuf {
+/// The first folder upwards that is no package: what the `prepend` import mode puts on `sys.path` for a file in it.
+#[must_use]
+pub fn basedir(folder: &Path) -> PathBuf {
     folder.ancestors().find(|dir| !dir.join("__init__.py").is_file()).unwrap_or(folder).to_path_buf()
 }
 

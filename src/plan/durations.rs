@@ -13,6 +13,7 @@ use super::solve::{Limits, Quantity, Tie, solve};
 use crate::config::FixSettings;
 use crate::discover::Role;
 use crate::edit::Edit;
+use crate::python::assertion::nothing_after;
 use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, ParamKind, StmtId, StmtKind};
 use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
@@ -50,12 +51,25 @@ pub struct Duration {
     pub whole: bool,
     /// Why it must not change; `None` when it may.
     pub frozen: Option<String>,
-    /// Some test waits it out: making it shorter makes that test faster. What no test waits for stays as it is.
-    pub wanted: bool,
+    /// It is a number of product code: it stays, and ties nothing together.
+    pub product: bool,
+    /// Whether some test waits for it.
+    pub waited: Waited,
     /// Text to put before the value when a default is passed explicitly: `, timeout=`.
     pub prefix: String,
     /// The file it is in, for edits and messages.
     pub source: Arc<SourceFile>,
+}
+
+/// Whether a test waits for a duration, so that making it shorter makes the test faster. What no test waits for stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waited {
+    /// None does.
+    No,
+    /// It is slept, or a bound on what is slept.
+    For,
+    /// It is a timeout, interval or time to live of the code under test, which a test waits out.
+    Out,
 }
 
 /// Σ factor × duration, by index into [`Model::durations`].
@@ -197,6 +211,8 @@ struct Builder<'s, 'p> {
     sleeps: HashMap<(usize, StmtId), Vec<(Form, f64)>>,
     /// Durations the product waits out.
     timeouts: Vec<(Form, bool)>,
+    /// Those of them that the code under test is seen to be given, rather than a library.
+    given: Vec<Form>,
     /// Waits that end early unless something fails.
     deadlines: Vec<Form>,
     /// Lower and upper bounds asserted on elapsed time.
@@ -210,17 +226,35 @@ struct Builder<'s, 'p> {
     expires: bool,
     /// Numbers handed to calls inside assertions that speak of time.
     named: Vec<(Key, f64)>,
+    /// What takes part that keeps its own time.
+    outside: Option<String>,
+    /// Sleeps after which nothing has happened.
+    quiet: Vec<Form>,
 }
 
 /// Describes the durations of one test.
 #[must_use]
 pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model {
+    build(sem, counter, facts).model
+}
+
+/// What takes part in a test that keeps its own time, so that virtual time would be wrong or of no use: child processes, network
+/// peers, alarms, file times, another library's clock.
+#[must_use]
+pub fn outside(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Option<String> {
+    let built = build(sem, counter, facts);
+    let product = || built.classes.iter().find_map(|class| sem.reaches_anew(class.clone(), OUTSIDE));
+    built.outside.clone().or_else(|| product().map(str::to_owned))
+}
+
+fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -> Builder<'s, 'p> {
     let mut b = Builder {
         sem,
         model: Model { test: facts.test.id.clone(), ..Model::default() },
         index: HashMap::new(),
         sleeps: HashMap::new(),
         timeouts: Vec::new(),
+        given: Vec::new(),
         deadlines: Vec::new(),
         lower: Vec::new(),
         upper: Vec::new(),
@@ -229,6 +263,8 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         visited: Vec::new(),
         expires: false,
         named: Vec::new(),
+        outside: None,
+        quiet: Vec::new(),
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
     let shared: Vec<Use> =
@@ -257,7 +293,11 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
             }
             continue;
         }
-        let function = u.site.module.scopes.function_around(u.site.module.expr(u.site.expr).stmt);
+        let stmt = u.site.module.expr(u.site.expr).stmt;
+        if nothing_after(&u.site.module, stmt) {
+            b.quiet.push(form.clone());
+        }
+        let function = u.site.module.scopes.function_around(stmt);
         let key = (Arc::as_ptr(&u.site.module) as usize, function.unwrap_or(StmtId(u32::MAX)));
         b.sleeps.entry(key).or_default().push((form, u.iterations.max(1.0)));
     }
@@ -273,7 +313,7 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
     }
     b.tie();
     let twice = b.model.durations.iter().find(|d| {
-        d.wanted
+        d.waited > Waited::No
             && d.frozen.is_none()
             && b.named.iter().any(|(k, v)| (d.value - v).abs() < 1e-9 && *k != d.key && !b.index.contains_key(k))
     });
@@ -281,7 +321,7 @@ pub fn model(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Model
         let why = format!("an assertion names {} a second time", d.text);
         b.decline(why);
     }
-    b.model
+    b
 }
 
 fn excerpt(m: &Module, e: ExprId) -> String {
@@ -293,6 +333,12 @@ fn excerpt(m: &Module, e: ExprId) -> String {
 impl Builder<'_, '_> {
     fn decline(&mut self, why: String) {
         self.model.declined.get_or_insert(why);
+    }
+
+    /// Something takes part that keeps its own time.
+    fn keeps_its_own_time(&mut self, why: &str) {
+        self.outside.get_or_insert_with(|| why.to_owned());
+        self.decline(why.to_owned());
     }
 
     /// A constant as a sum of the durations it is computed from.
@@ -313,6 +359,12 @@ impl Builder<'_, '_> {
             let sub = [1e-3, 1e-6].into_iter().find(|u| (t.factor / u - 1.0).abs() < 1e-9);
             let (unit, factor) = sub.map_or((unit, t.factor), |u| (unit * u, 1.0));
             form.push((self.literal(t, unit, whole), factor));
+        }
+        // `LEASE + 0.2`, where LEASE is the product's: the test's side never changes alone (HAZARDS row 7).
+        if form.len() > 1 && c.terms.iter().any(|t| t.module.role == Role::Product) {
+            for &(i, _) in &form {
+                self.model.durations[i].frozen.get_or_insert_with(|| "it is added to a number of product code".to_owned());
+            }
         }
         Some(form)
     }
@@ -335,7 +387,8 @@ impl Builder<'_, '_> {
             unit,
             whole,
             frozen,
-            wanted: false,
+            product: m.role == Role::Product,
+            waited: Waited::No,
             prefix: String::new(),
             source: Arc::clone(&m.source),
             key: key.clone(),
@@ -347,7 +400,7 @@ impl Builder<'_, '_> {
         if let Some(&i) = self.index.get(&key) {
             let known = &mut self.model.durations[i];
             known.whole |= duration.whole;
-            known.wanted |= duration.wanted;
+            known.waited = known.waited.max(duration.waited);
             if (known.unit - duration.unit).abs() > 1e-12 {
                 known.frozen.get_or_insert_with(|| "it is used in two units".to_owned());
             }
@@ -396,7 +449,7 @@ impl Builder<'_, '_> {
                 if let ExprKind::Str { .. } = m.expr(e).kind
                     && is_program(m.text(e))
                 {
-                    self.decline("a program in a string takes part, whose speed no number here says".to_owned());
+                    self.keeps_its_own_time("a program in a string takes part, whose speed no number here says");
                 }
                 if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
                     self.call(&m, e, *func, args, env, depth);
@@ -407,10 +460,27 @@ impl Builder<'_, '_> {
     }
 
     fn call(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, args: &[Arg], env: &Env, depth: usize) {
-        match self.sem.type_of(m, func) {
+        let known = self.timeouts.len();
+        let callee = self.sem.type_of(m, func);
+        // What is called for its value, if it cannot be followed, may be a factory of the code under test.
+        let ours = match &callee {
+            Type::External(name) => &**name == "threading.Timer",
+            Type::Unknown => !matches!(m.stmt(m.expr(e).stmt).kind, StmtKind::Expr(whole) if whole == e),
+            Type::Function(def) => def.module.role == Role::Product,
+            _ => true,
+        };
+        self.called(m, e, func, callee, args, env, depth);
+        if ours {
+            self.given.extend(self.timeouts[known..].iter().map(|(form, _)| form.clone()));
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // a call and what is called
+    fn called(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, callee: Type, args: &[Arg], env: &Env, depth: usize) {
+        match callee {
             Type::External(name) => {
                 if let Some((_, why)) = OUTSIDE.iter().find(|(prefix, _)| name.starts_with(prefix)) {
-                    self.decline((*why).to_owned());
+                    self.keeps_its_own_time(why);
                 }
                 if counts_whole_seconds(m, &name, args) {
                     self.decline("it counts in whole seconds".to_owned());
@@ -588,7 +658,8 @@ impl Builder<'_, '_> {
                 } else {
                     None
                 },
-                wanted: false,
+                product: false,
+                waited: Waited::No,
                 prefix: format!("{separator}{name}="),
                 source: Arc::clone(&m.source),
                 key: key.clone(),
@@ -758,7 +829,10 @@ impl Builder<'_, '_> {
             let m = &class.module;
             let body = m.stmt(class.stmt).span;
             if let Some(why) = self.sem.reaches(class.clone(), CHILDREN) {
-                self.decline(why.to_owned());
+                self.keeps_its_own_time(why);
+            }
+            if ["st_mtime", "getmtime"].iter().any(|word| m.source.slice(body).contains(word)) {
+                self.keeps_its_own_time("it depends on the granularity of file times");
             }
             for (i, expr) in m.ast.exprs.iter().enumerate() {
                 let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
@@ -798,7 +872,7 @@ impl Builder<'_, '_> {
                 ClassRef::Project(_) => Type::Unknown,
             }) && let Some((_, why)) = OUTSIDE.iter().find(|(p, _)| base.starts_with(p))
             {
-                self.decline((*why).to_owned());
+                self.keeps_its_own_time(why);
             }
         }
     }
@@ -815,6 +889,14 @@ impl Builder<'_, '_> {
         let mut against: Vec<(Form, bool)> = self.timeouts.clone();
         let mut waited = longest;
         let mut wanted: Vec<usize> = singles.iter().chain(self.lower.iter().map(|(f, _)| f)).flatten().map(|x| x.0).collect();
+        // A sleep somewhat longer than a timeout waits for it; one many times longer waits for something else.
+        let mut waited_out: Vec<usize> = Vec::new();
+        for form in &self.given {
+            let t = self.seconds(form);
+            if windows.iter().map(|w| self.seconds(w)).any(|w| w >= t && w <= 2.0 * t) {
+                waited_out.extend(form.iter().map(|x| x.0));
+            }
+        }
         for (form, _) in &self.timeouts {
             if self.seconds(form) <= longest + 1e-9 {
                 wanted.extend(form.iter().map(|x| x.0));
@@ -827,11 +909,16 @@ impl Builder<'_, '_> {
                 wanted.extend(bound.iter().map(|x| x.0));
             }
         }
-        for i in wanted {
-            self.model.durations[i].wanted = true;
+        for (indices, waited) in [(wanted, Waited::For), (waited_out, Waited::Out)] {
+            for i in indices {
+                let d = &mut self.model.durations[i];
+                d.waited = d.waited.max(waited);
+            }
         }
         for &(echo, timeout) in &self.echoes {
-            self.model.durations[echo].wanted |= self.model.durations[timeout].wanted;
+            let waited = self.model.durations[timeout].waited.min(Waited::For);
+            let d = &mut self.model.durations[echo];
+            d.waited = d.waited.max(waited);
         }
         for (timeout, repeating) in &against {
             let t = self.seconds(timeout);
@@ -860,6 +947,25 @@ impl Builder<'_, '_> {
                     if (k + 1.0) * t - w >= Limits::SECONDS.tolerance_min {
                         links.push(Link::Order(window.clone(), times(k + 1.0)));
                     }
+                }
+            }
+        }
+        // `SETTLE - FIRST_HALF`: what is slept in all has a floor as well.
+        for form in &singles {
+            let (less, more): (Form, Form) = form.iter().copied().partition(|(_, c)| *c < 0.0);
+            if !less.is_empty() && !more.is_empty() {
+                links.push(Link::Order(less.into_iter().map(|(i, c)| (i, -c)).collect(), more));
+            }
+        }
+        // Nothing has happened yet, and nothing here says that something ever would: the longer that is looked at, the more it says
+        // (HAZARDS row 6).
+        for form in self.quiet.clone() {
+            let s = self.seconds(&form);
+            let reached = against.iter().any(|(t, _)| self.seconds(t) <= longest + 1e-9);
+            if s > 0.0 && !reached {
+                for (i, _) in form {
+                    let why = "it shows that nothing happens for so long: made shorter, it would show less";
+                    self.model.durations[i].frozen.get_or_insert_with(|| why.to_owned());
                 }
             }
         }
@@ -1090,10 +1196,15 @@ impl Groups {
     pub fn add(&mut self, model: Model) {
         let mut map = Vec::with_capacity(model.durations.len());
         for d in model.durations {
-            let i = if let Some(&i) = self.index.get(&d.key) {
+            let i = if d.product {
+                // Whoever else waits for it waits for a constant: that is no tie between the two.
+                self.parent.push(self.durations.len());
+                self.durations.push(d);
+                self.durations.len() - 1
+            } else if let Some(&i) = self.index.get(&d.key) {
                 let known = &mut self.durations[i];
                 known.whole |= d.whole;
-                known.wanted |= d.wanted;
+                known.waited = known.waited.max(d.waited);
                 if known.frozen.is_none() {
                     known.frozen = d.frozen;
                 }
@@ -1206,7 +1317,7 @@ impl Groups {
                     q = Quantity { floor: d.unit, start: d.unit, unit: d.unit, ..q };
                 }
                 // A wait under the floor is as short as it gets, and one nobody sits through is not waited out.
-                if d.frozen.is_some() || !d.wanted || seconds <= fix.floor + 1e-9 || seconds >= FOREVER {
+                if d.frozen.is_some() || d.waited == Waited::No || seconds <= fix.floor + 1e-9 || seconds >= FOREVER {
                     q = q.fixed();
                 }
                 q

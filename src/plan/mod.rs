@@ -29,10 +29,13 @@
 //! is a [`Decline`](solve::Decline): a sentence for the user, and no edit. Solving what was solved before changes
 //! nothing, which is why a second `testdiet fix` finds nothing to do.
 //!
+//! Where a suite has testdiet's fixtures, nothing need shrink at all: [`fast_time`] says whether a test can run on virtual time.
+//!
 //! [`number`] then writes the new value the way the author wrote the old one: `2.5` becomes `0.2`, `100_000`
 //! becomes `20_000`.
 
 pub mod counts;
 pub mod durations;
+pub mod fast_time;
 pub mod number;
 pub mod solve;

@@ -66,6 +66,9 @@ pub struct Use {
     pub poll: bool,
     /// Nobody sleeps this long: something ends the sleep, a clock is mocked, or the branch is another platform's.
     pub unslept: bool,
+    /// A thread or pool that is over when the function that starts it returns: calls of that function, one after the other, do not
+    /// add up.
+    pub ended: bool,
 }
 
 impl Use {
@@ -121,8 +124,10 @@ impl Scale {
     }
 
     fn applied(self, u: &Use) -> Use {
+        // Several threads that each run the function have one each; its calls in a loop have one after the other.
+        let times = if u.ended { self.times.min(self.threads) } else { self.times };
         Use {
-            times: u.times * self.times,
+            times: u.times * times,
             threads: u.threads * self.threads,
             iterations: u.iterations * self.iterations,
             poll: u.poll || self.poll,
@@ -285,6 +290,10 @@ impl Semantics<'_> {
         let mut uses = Vec::new();
         self.block_uses(c, &def.module, &f.body, env, Scale::ONE, depth, &mut uses);
         c.active.borrow_mut().pop();
+        let body = def.module.stmt(def.stmt).span;
+        for u in &mut uses {
+            u.ended = u.ended || self.ends_in(c, &def.module, &u.site, body);
+        }
         out.extend(uses.iter().map(|u| scale.applied(u)));
         // What was cut short by recursion is not the whole of it.
         if remember && c.active.borrow().is_empty() {
@@ -386,6 +395,7 @@ impl Semantics<'_> {
                     iterations: scale.iterations,
                     poll: scale.poll,
                     unslept,
+                    ended: false,
                 });
             }
             match &m.expr(e).kind {
@@ -533,7 +543,9 @@ impl Semantics<'_> {
                 true
             }
             SiteKind::Thread => {
-                self.sites(c, m).values().flatten().any(|s| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span))
+                let called = |s: &Site| matches!(m.expr(s.expr).kind, ExprKind::Call { .. });
+                let joins = |s: &Site| s.kind == SiteKind::Join && block.contains(m.expr(s.expr).span) && called(s);
+                self.sites(c, m).values().flatten().any(|s| joins(s))
             }
             _ => false,
         }
@@ -565,9 +577,15 @@ fn leaves_early(m: &Module, body: &[StmtId]) -> bool {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturating is what is wanted
 pub fn cost(uses: &[Use]) -> Cost {
     let mut cost = Cost::default();
+    let mut ended: HashMap<*const Site, u64> = HashMap::default();
     for u in uses {
         let amount = u.amount.as_ref().map_or(0.0, |a| a.value);
         match u.site.kind {
+            SiteKind::Thread | SiteKind::Pool if u.ended => {
+                let n = if u.site.kind == SiteKind::Pool { u.times * amount } else { u.times };
+                let most = ended.entry(Rc::as_ptr(&u.site)).or_default();
+                *most = (*most).max(n as u64);
+            }
             SiteKind::Sleep => cost.sleep_s += u.seconds(),
             SiteKind::Thread => cost.threads += u.times as u64,
             SiteKind::Pool => cost.threads += (u.times * amount) as u64,
@@ -576,6 +594,7 @@ pub fn cost(uses: &[Use]) -> Cost {
             _ => {}
         }
     }
+    cost.threads += ended.values().sum::<u64>();
     cost
 }
 

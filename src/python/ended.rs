@@ -85,7 +85,52 @@ impl Semantics<'_> {
             let text = m.source.text();
             return seconds >= 1000.0 || ENDS.iter().any(|w| text.contains(w));
         }
+        if unexecuted(m, e) || self.abandoned(m, e, seconds) || self.failing(m, e) || cancelled_before(m, e) {
+            return true;
+        }
         seconds > 0.02 && (elsewhere(m, e) || self.under_timeout(m, e, seconds) || self.cut_short(m, e, seconds, CANCELLED_S))
+    }
+
+    /// Whether only daemon threads without a name run the function a long sleep stands in: nobody can wait for those.
+    fn abandoned(&self, m: &Arc<Module>, e: ExprId, seconds: f64) -> bool {
+        if seconds < KILLED_S {
+            return false;
+        }
+        let Some(home) = m.scopes.function_around(m.expr(e).stmt) else { return false };
+        let Some(name) = m.function(home).map(|f| f.name).filter(|_| m.scopes.function_around(home).is_some()) else {
+            return false;
+        };
+        let mut mentions =
+            m.ast.exprs.iter().enumerate().filter(|(_, x)| matches!(x.kind, ExprKind::Name(n) if n == name)).peekable();
+        mentions.peek().is_some()
+            && mentions.all(|(i, x)| {
+                // Thread(target=func, daemon=True).start()
+                let parent = |e: ExprId| m.expr(e).parent;
+                let id = ExprId(u32::try_from(i).unwrap_or(u32::MAX));
+                let Some(call) = x.parent else { return false };
+                let ExprKind::Call { args, .. } = &m.expr(call).kind else { return false };
+                let daemon =
+                    m.argument(args, None, &["daemon"]).is_some_and(|a| matches!(m.expr(a.value).kind, ExprKind::Bool(true)));
+                let target = m.argument(args, Some(1), &["target"]).is_some_and(|a| a.value == id);
+                let started = parent(call)
+                    .is_some_and(|p| matches!(m.expr(p).kind, ExprKind::Attribute { attr, .. } if m.name(attr) == "start"));
+                daemon && target && started
+            })
+    }
+
+    /// Whether a sleep is on the way to a failure: in a function of the test code that ends by failing, which a passing test never calls.
+    fn failing(&self, m: &Arc<Module>, e: ExprId) -> bool {
+        let Some(home) = m.scopes.function_around(m.expr(e).stmt) else { return false };
+        if self.is_test_function(m, home) {
+            return false;
+        }
+        let last = m.function(home).and_then(|f| f.body.last()).map(|s| &m.stmt(*s).kind);
+        match last {
+            Some(StmtKind::Raise(_)) => true,
+            Some(StmtKind::Expr(call)) => matches!(m.expr(*call).kind, ExprKind::Call { func, .. }
+                if matches!(m.text(func), "self.fail" | "pytest.fail")),
+            _ => false,
+        }
     }
 
     /// Whether a sleep may be cut short, and so must not be made to end first, though it may as well be slept.
@@ -165,6 +210,48 @@ impl Semantics<'_> {
         // In the test's own body it is the test that sleeps.
         seconds >= KILLED_S && inner != function && KILLS.iter().any(|w| text.contains(w))
     }
+}
+
+/// Whether the authors themselves say that code is not run: `# pragma: no cover` at the head of a function or block around it, or
+/// on its line.
+fn unexecuted(m: &Module, e: ExprId) -> bool {
+    const PRAGMA: &str = "pragma: no cover";
+    // Nearly every file says it nowhere.
+    if !m.source.text().contains(PRAGMA) {
+        return false;
+    }
+    let own = m.source.line(m.source.line_of(m.expr(e).span.start));
+    if own.contains(PRAGMA) {
+        return true;
+    }
+    let mut at = Some(m.expr(e).stmt);
+    while let Some(id) = at {
+        let stmt = m.stmt(id);
+        let mut first = None;
+        stmt.kind.blocks(&mut |block| first = first.or_else(|| block.first().copied()));
+        if let Some(first) = first {
+            let (from, to) = (m.source.line_of(stmt.span.start), m.source.line_of(m.stmt(first).span.start));
+            if (from..to.max(from + 1)).any(|line| m.source.line(line).contains(PRAGMA)) {
+                return true;
+            }
+        }
+        at = stmt.parent;
+    }
+    false
+}
+
+/// `asyncio.current_task().cancel()` right before it: the sleep raises at once.
+fn cancelled_before(m: &Module, e: ExprId) -> bool {
+    let stmt = m.expr(e).stmt;
+    let Some(parent) = m.stmt(stmt).parent else { return false };
+    let mut cancelled = false;
+    m.stmt(parent).kind.blocks(&mut |block| {
+        if let Some(before) = block.iter().position(|s| *s == stmt).and_then(|at| block.get(at.checked_sub(1)?)) {
+            let text = m.source.slice(m.stmt(*before).span);
+            cancelled |= text.contains("current_task(") && text.ends_with(".cancel()");
+        }
+    });
+    cancelled
 }
 
 /// Whether an expression stands on a branch that only another platform takes.

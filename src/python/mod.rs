@@ -1,12 +1,15 @@
 //! What the code means: syntax, scopes, values, types, and the suite as pytest sees it.
 
+pub mod assertion;
 pub mod ast;
 pub mod cost;
 pub mod ended;
+pub mod fate;
 pub mod lower;
 pub mod project;
 pub mod scope;
 pub mod semantics;
-mod stdlib;
+pub(crate) mod stdlib;
 pub mod suite;
 pub mod value;
+pub mod workers;

@@ -12,7 +12,7 @@ use super::ast::{Arg, Ast, Expr, ExprId, ExprKind, Function, Stmt, StmtId, StmtK
 use super::lower;
 use super::scope::Scopes;
 use crate::discover::{Role, Suite};
-use crate::query::{Match, Queries, QueryError};
+use crate::query::{Mask, Match, Queries, QueryError};
 use crate::source::SourceFile;
 
 /// A parsed file.
@@ -75,13 +75,12 @@ impl std::fmt::Debug for Module {
 }
 
 impl Module {
-    /// Parses and matches a file.
+    /// Parses a file and matches the queries that it triggers.
     ///
     /// # Errors
     /// When a project's own query does not compile.
-    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries) -> Result<Self, QueryError> {
+    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries, mask: Mask) -> Result<Self, QueryError> {
         let file = Arc::new(source.path.clone());
-        let mask = queries.triggered(source.text());
         let (ast, matches) = match lower::parse(source.text()) {
             Some(tree) => {
                 let ast = lower::lower(&tree, source.text());
@@ -215,23 +214,27 @@ impl Module {
         for stmt in &self.ast.stmts {
             match &stmt.kind {
                 StmtKind::Assign { targets, value: Some(value), .. } => {
-                    for &target in targets {
+                    let mut pairs: Vec<(ExprId, ExprId)> = targets.iter().map(|&t| (t, *value)).collect();
+                    while let Some((target, value)) = pairs.pop() {
                         match self.expr(target).kind {
+                            // `self.a, self.b = 1, x`; what a value that is not taken apart gives each of them is not known, which
+                            // is what a target says of itself.
+                            ExprKind::Tuple(ref parts) | ExprKind::List(ref parts) => {
+                                let values = match &self.expr(value).kind {
+                                    ExprKind::Tuple(values) | ExprKind::List(values) if values.len() == parts.len() => {
+                                        Some(values)
+                                    }
+                                    _ => None,
+                                };
+                                pairs.extend(parts.iter().enumerate().map(|(i, &p)| (p, values.map_or(p, |v| v[i]))));
+                            }
                             ExprKind::Subscript { value: object, .. } => {
                                 if let Some(name) = container(object) {
-                                    out.entry(name).or_default().push(Write {
-                                        receiver: object,
-                                        value: *value,
-                                        kind: WriteKind::Item,
-                                    });
+                                    out.entry(name).or_default().push(Write { receiver: object, value, kind: WriteKind::Item });
                                 }
                             }
                             ExprKind::Attribute { value: object, attr, .. } => {
-                                out.entry(attr).or_default().push(Write {
-                                    receiver: object,
-                                    value: *value,
-                                    kind: WriteKind::Attribute,
-                                });
+                                out.entry(attr).or_default().push(Write { receiver: object, value, kind: WriteKind::Attribute });
                             }
                             _ => {}
                         }
@@ -267,6 +270,26 @@ type Slot = Arc<OnceLock<Option<Arc<Module>>>>;
 /// Modules that mention a function, by the helper module that defines it and its name.
 type Mentions = HashMap<(PathBuf, String), Vec<Arc<Module>>>;
 
+/// What a run has asked the file system: as long as the answers are the same, so is its result.
+#[derive(Debug, Default)]
+pub struct Trace {
+    /// Files that were read, by the digests of their bytes; `None` for those that could not be.
+    pub reads: HashMap<PathBuf, Option<u128>>,
+    /// Whether files exist.
+    pub probes: HashMap<PathBuf, bool>,
+    /// What files that the walk did not find were taken for.
+    pub roles: HashMap<PathBuf, Role>,
+    /// Whether answers changed during the run.
+    pub unsteady: bool,
+}
+
+/// What a file that the walk did not find is, by the suite around it.
+#[must_use]
+pub fn role(suites: &[Arc<Suite>], path: &Path) -> Role {
+    let around = suites.iter().filter(|s| path.starts_with(&s.root));
+    around.max_by_key(|s| s.root.components().count()).map_or(Role::Product, |s| s.role(path))
+}
+
 /// Everything the analysis of one run shares between threads.
 pub struct Project {
     /// The compiled queries.
@@ -283,6 +306,8 @@ pub struct Project {
     parsed: (AtomicUsize, AtomicUsize),
     modules: Mutex<HashMap<PathBuf, Slot>>,
     found: Mutex<HashMap<(PathBuf, String), Option<PathBuf>>>,
+    /// Kept only when somebody wants to know.
+    trace: Option<Mutex<Trace>>,
 }
 
 impl Project {
@@ -298,6 +323,7 @@ impl Project {
             parsed: (AtomicUsize::new(0), AtomicUsize::new(0)),
             modules: Mutex::new(HashMap::default()),
             found: Mutex::new(HashMap::default()),
+            trace: None,
         }
     }
 
@@ -314,9 +340,40 @@ impl Project {
     #[must_use]
     pub fn role(&self, path: &Path) -> Role {
         self.roles.get(path).copied().unwrap_or_else(|| {
-            let around = self.suites.iter().filter(|s| path.starts_with(&s.root));
-            around.max_by_key(|s| s.root.components().count()).map_or(Role::Product, |s| s.role(path))
+            let role = role(&self.suites, path);
+            self.note(|trace| trace.roles.insert(path.to_path_buf(), role));
+            role
         })
+    }
+
+    /// The suites of the files that the walk found.
+    #[must_use]
+    pub fn suites(&self) -> &[Arc<Suite>] {
+        &self.suites
+    }
+
+    /// Keeps what is asked of the file system from now on.
+    pub fn start_trace(&mut self) {
+        self.trace = Some(Mutex::default());
+    }
+
+    /// What was asked since the trace was started.
+    pub fn end_trace(&mut self) -> Option<Trace> {
+        self.trace.take().map(|trace| trace.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note<T>(&self, keep: impl FnOnce(&mut Trace) -> T) {
+        if let Some(trace) = &self.trace {
+            keep(&mut trace.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Whether there is a file on disk.
+    #[must_use]
+    pub fn is_file(&self, path: &Path) -> bool {
+        let is = path.is_file();
+        self.note(|trace| trace.unsteady |= trace.probes.insert(path.to_path_buf(), is).is_some_and(|was| was != is));
+        is
     }
 
     /// A file's current text.
@@ -324,20 +381,29 @@ impl Project {
     /// # Errors
     /// As [`SourceFile::read`].
     pub fn source(&self, path: &Path) -> Result<Arc<SourceFile>, crate::source::SourceError> {
-        match self.overlay.get(path) {
-            Some(file) => Ok(Arc::clone(file)),
-            None => SourceFile::read(path).map(Arc::new),
+        if let Some(file) = self.overlay.get(path) {
+            return Ok(Arc::clone(file));
         }
+        let read = SourceFile::read(path).map(Arc::new);
+        self.note(|trace| {
+            let digest = match &read {
+                Ok(file) => file.digest,
+                // What is no text is known by its bytes all the same.
+                Err(_) => std::fs::read(path).ok().map(|bytes| crate::source::digest(&bytes)),
+            };
+            trace.unsteady |= *trace.reads.entry(path.to_path_buf()).or_insert(digest) != digest;
+        });
+        read
     }
 
-    /// Parses a file.
+    /// Parses a file, given the queries that it triggers.
     ///
     /// # Errors
     /// When a project's own query does not compile.
-    pub fn parse(&self, source: Arc<SourceFile>, role: Role) -> Result<Module, QueryError> {
+    pub fn parse(&self, source: Arc<SourceFile>, role: Role, mask: Mask) -> Result<Module, QueryError> {
         self.parsed.0.fetch_add(1, Ordering::Relaxed);
         self.parsed.1.fetch_add(source.text().len(), Ordering::Relaxed);
-        Module::new(source, role, &self.queries)
+        Module::new(source, role, &self.queries, mask)
     }
 
     /// How many files were parsed, and how many bytes that was.
@@ -355,9 +421,16 @@ impl Project {
         };
         slot.get_or_init(|| {
             let source = self.source(path).ok()?;
-            self.parse(source, self.role(path)).ok().map(Arc::new)
+            let mask = self.queries.triggered(source.text());
+            self.parse(source, self.role(path), mask).ok().map(Arc::new)
         })
         .clone()
+    }
+
+    /// A module that has been loaded already, for whatever reason.
+    #[must_use]
+    pub fn loaded(&self, path: &Path) -> Option<Arc<Module>> {
+        self.modules.lock().unwrap_or_else(PoisonError::into_inner).get(path)?.get()?.clone()
     }
 
     /// The test code that mentions a function of a helper module and, as an import has to, that module; parsed once, kept.
@@ -385,7 +458,7 @@ impl Project {
     /// Whether a file exists, on disk or among the changed ones.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
-        self.roles.contains_key(path) || self.overlay.contains_key(path) || path.is_file()
+        self.roles.contains_key(path) || self.overlay.contains_key(path) || self.is_file(path)
     }
 
     /// Where a dotted module name is, looking in `roots` as `sys.path` would.
@@ -403,12 +476,12 @@ impl Project {
             let base = dotted.split('.').fold(root.clone(), |p, part| p.join(part));
             let file = base.with_extension("py");
             // `with_extension` would cut `a.b`, but no part of a dotted name holds a dot.
-            let found = if file.is_file() {
+            let found = if self.is_file(&file) {
                 Some(file)
             } else {
                 let package = base.join("__init__.py");
                 // A namespace package has no file of its own; its submodules are found by their full names.
-                package.is_file().then_some(package)
+                self.is_file(&package).then_some(package)
             };
             self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
             found

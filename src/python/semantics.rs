@@ -119,8 +119,10 @@ pub struct Semantics<'p> {
     busy: RefCell<Vec<(usize, ExprId)>>,
     /// What classes of the product are known to reach outside; there is one list of calls to ask about.
     pub(super) reached: RefCell<HashMap<(usize, StmtId), Option<&'static str>>>,
-    /// Types of parameters by what is passed for them.
+    /// Types of parameters, by function and position.
     parameters: RefCell<HashMap<(usize, StmtId, usize), Type>>,
+    /// What import statements bind, by statement and position: every mention of `time` asks for it.
+    imports: RefCell<HashMap<(usize, StmtId, usize), Type>>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
     /// How many imports are being followed: modules may import each other in circles.
     importing: Cell<usize>,
@@ -147,6 +149,7 @@ impl<'p> Semantics<'p> {
             busy: RefCell::default(),
             reached: RefCell::default(),
             parameters: RefCell::default(),
+            imports: RefCell::default(),
             roots: RefCell::default(),
             importing: Cell::new(0),
         }
@@ -433,15 +436,17 @@ impl<'p> Semantics<'p> {
 
     fn binding(&self, m: &Arc<Module>, name: Symbol, b: &Binding) -> Type {
         match (&b.kind, &m.stmt(b.stmt).kind) {
-            (BindingKind::Import(i), StmtKind::Import(aliases)) => {
-                let alias = &aliases[*i];
-                // `import a.b` binds `a`.
-                let dotted =
-                    if alias.asname.is_some() { alias.name.as_str() } else { alias.name.split('.').next().unwrap_or_default() };
-                self.module(m, 0, dotted)
-            }
-            (BindingKind::From(i), StmtKind::ImportFrom { level, module, names }) => {
-                self.imported(m, *level, module, &names[*i].name)
+            (BindingKind::Import(i) | BindingKind::From(i), _) => {
+                let key = (key(m), b.stmt, *i);
+                if let Some(known) = self.imports.borrow().get(&key) {
+                    return known.clone();
+                }
+                let t = self.import(m, b.stmt, *i);
+                // In a circle of imports the answer depends on where it was entered.
+                if self.importing.get() == 0 {
+                    self.imports.borrow_mut().insert(key, t.clone());
+                }
+                t
             }
             (BindingKind::Function, _) => Type::Function(Def { module: Arc::clone(m), stmt: b.stmt }),
             (BindingKind::Class, _) => Type::Class(Def { module: Arc::clone(m), stmt: b.stmt }),
@@ -463,6 +468,21 @@ impl<'p> Semantics<'p> {
                 let _ = name;
                 Type::Never
             }
+            _ => Type::Unknown,
+        }
+    }
+
+    /// What the `i`-th name of an import statement is bound to.
+    fn import(&self, m: &Arc<Module>, stmt: StmtId, i: usize) -> Type {
+        match &m.stmt(stmt).kind {
+            StmtKind::Import(aliases) => {
+                let alias = &aliases[i];
+                // `import a.b` binds `a`.
+                let dotted =
+                    if alias.asname.is_some() { alias.name.as_str() } else { alias.name.split('.').next().unwrap_or_default() };
+                self.module(m, 0, dotted)
+            }
+            StmtKind::ImportFrom { level, module, names } => self.imported(m, *level, module, &names[i].name),
             _ => Type::Unknown,
         }
     }
@@ -504,7 +524,7 @@ impl<'p> Semantics<'p> {
             }
             let path = dotted.split('.').filter(|p| !p.is_empty()).fold(base, |p, part| p.join(part));
             for candidate in [path.with_extension("py"), path.join("__init__.py")] {
-                if candidate.is_file() && (!dotted.is_empty() || candidate.ends_with("__init__.py")) {
+                if self.project.is_file(&candidate) && (!dotted.is_empty() || candidate.ends_with("__init__.py")) {
                     return self.project.load(&candidate).map_or(Type::Unknown, Type::Module);
                 }
             }
@@ -585,7 +605,7 @@ impl<'p> Semantics<'p> {
         if m.file.ends_with("__init__.py") {
             let base = m.file.with_file_name(name);
             for candidate in [base.with_extension("py"), base.join("__init__.py")] {
-                if candidate.is_file() {
+                if self.project.is_file(&candidate) {
                     return self.project.load(&candidate).map_or(Type::Unknown, Type::Module);
                 }
             }
@@ -594,6 +614,16 @@ impl<'p> Semantics<'p> {
     }
 
     fn parameter(&self, m: &Arc<Module>, def: StmtId, index: usize) -> Type {
+        let key = (key(m), def, index);
+        if let Some(known) = self.parameters.borrow().get(&key) {
+            return known.clone();
+        }
+        let t = self.parameter_anew(m, def, index);
+        self.parameters.borrow_mut().insert(key, t.clone());
+        t
+    }
+
+    fn parameter_anew(&self, m: &Arc<Module>, def: StmtId, index: usize) -> Type {
         let Some(f) = m.function(def) else { return Type::Unknown };
         let param = &f.params[index];
         match param.kind {
@@ -628,15 +658,9 @@ impl<'p> Semantics<'p> {
             }
             return stdlib::fixture(name).map_or(Type::Unknown, Type::instance);
         }
-        let key = (key(m), def, index);
-        if let Some(known) = self.parameters.borrow().get(&key) {
-            return known.clone();
-        }
         // Asked for again while it is looked for (a recursive helper), it adds nothing.
-        self.parameters.borrow_mut().insert(key, Type::Never);
-        let t = self.passed(m, def, index);
-        self.parameters.borrow_mut().insert(key, t.clone());
-        t
+        self.parameters.borrow_mut().insert((key(m), def, index), Type::Never);
+        self.passed(m, def, index)
     }
 
     /// The type of a parameter by what the calls that are seen pass for it: those of its own module, and for a function of a

@@ -7,7 +7,7 @@ use super::project::Module;
 use super::scope::{BindingKind, MODULE, ScopeKind};
 use super::semantics::{ClassRef, Def, Semantics, Type};
 use super::value::Env;
-use crate::discover::Role;
+use crate::discover::{Role, equipment};
 
 /// A test that pytest collects.
 #[derive(Clone, Debug)]
@@ -182,15 +182,16 @@ impl Semantics<'_> {
     pub fn fixture(&self, m: &Arc<Module>, def: StmtId, name: &str) -> Option<Def> {
         let mut scope = Some(m.scopes.of_stmt(def));
         while let Some(s) = scope {
-            if let Some(found) = self.fixture_in(m, s, name, def) {
+            if let Some(found) = self.fixture_in(m, s, name, Some(def)) {
                 return Some(found);
             }
             scope = m.scopes.get(s).parent;
         }
-        self.conftests(m).into_iter().find_map(|c| self.fixture_in(&c, MODULE, name, def))
+        self.conftests(m).into_iter().find_map(|c| self.fixture_in(&c, MODULE, name, None))
     }
 
-    fn fixture_in(&self, m: &Arc<Module>, scope: super::scope::ScopeId, name: &str, asking: StmtId) -> Option<Def> {
+    /// The fixture of a name defined in one scope; `asking` is the definition of this very module that asks for it.
+    fn fixture_in(&self, m: &Arc<Module>, scope: super::scope::ScopeId, name: &str, asking: Option<StmtId>) -> Option<Def> {
         let named = m.symbol(name).and_then(|symbol| {
             m.scopes.bindings(scope, symbol).iter().rev().find_map(|b| {
                 let def = match b.kind {
@@ -206,7 +207,7 @@ impl Semantics<'_> {
                 };
                 let info = self.fixture_decorator(&def.module, def.stmt)?;
                 // A fixture may ask for another of its own name further out.
-                (info.name.is_none_or(|n| n == name) && def.stmt != asking).then_some(def)
+                (info.name.is_none_or(|n| n == name) && Some(def.stmt) != asking).then_some(def)
             })
         });
         named.or_else(|| {
@@ -251,6 +252,26 @@ impl Semantics<'_> {
             dir = d.parent();
         }
         out
+    }
+
+    /// Whether a file's tests have testdiet's fixtures: its project needs testdiet, or `testdiet init` has written them into the
+    /// block that is its own in the file's conftest chain. That block may also hold something else.
+    #[must_use]
+    pub fn equipped(&self, m: &Arc<Module>) -> bool {
+        self.suite.requires_testdiet()
+            || self.conftests(m).iter().any(|c| {
+                let text = c.source.text();
+                equipment::block(text).is_some_and(|block| text[block].contains("fast_time"))
+            })
+    }
+
+    /// Whether a fixture of this name that a test would get is the project's own, rather than testdiet's.
+    #[must_use]
+    pub fn has_own_fixture(&self, m: &Arc<Module>, test: StmtId, name: &str) -> bool {
+        self.fixture(m, test, name).is_some_and(|def| {
+            let at = def.module.stmt(def.stmt).span.range();
+            equipment::block(def.module.source.text()).is_none_or(|block| !(block.start <= at.start && at.end <= block.end))
+        })
     }
 
     /// What a fixture gives: what it returns, or what it yields.
@@ -333,7 +354,9 @@ impl Semantics<'_> {
         answer
     }
 
-    fn reaches_anew(&self, def: Def, calls: &[(&str, &'static str)]) -> Option<&'static str> {
+    /// The same, not remembered: for a list that is asked about seldom.
+    #[must_use]
+    pub fn reaches_anew(&self, def: Def, calls: &[(&str, &'static str)]) -> Option<&'static str> {
         let mut seen: Vec<Def> = vec![def];
         let mut at = 0;
         while at < seen.len() && at < 40 {

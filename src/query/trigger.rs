@@ -13,6 +13,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use crate::python::stdlib::is_module;
+
 /// The triggers of one query file. Without any, the query always has something to look for.
 #[derive(Default)]
 pub(super) struct Triggers {
@@ -153,8 +155,13 @@ fn arithmetic(text: &[u8], value: &dyn Fn(&[u8]) -> f64) -> f64 {
             let operand = if b.is_ascii_digit() || b == b'.' {
                 number(word)
             } else {
-                // `helpers.SIZE`, `self.size`: the last name.
-                value(word.rsplit(|&b| b == b'.').next().unwrap_or(word))
+                // `helpers.SIZE`, `self.size`: the last name. `pickle.HIGHEST_PROTOCOL` has no value that the source could tell.
+                let object = word.iter().position(|&b| b == b'.').map_or(&b""[..], |dot| &word[..dot]);
+                if std::str::from_utf8(object).is_ok_and(is_module) {
+                    1.0
+                } else {
+                    value(word.rsplit(|&b| b == b'.').next().unwrap_or(word))
+                }
             };
             total = Some(match (total, op) {
                 (None, _) => operand,
@@ -224,7 +231,9 @@ mod tests {
         {
             assert!(holds(above, text), "{text}");
         }
-        assert!(!holds(above, "N = 50\nrange(N * 2)"));
+        for text in ["N = 50\nrange(N * 2)", "range(pickle.HIGHEST_PROTOCOL + 1)"] {
+            assert!(!holds(above, text), "{text}");
+        }
     }
 
     #[test]

@@ -43,6 +43,12 @@ pub fn counted(value: usize, noun: &str) -> String {
     format!("{} {noun}{}", number(value), if value == 1 { "" } else { "s" })
 }
 
+/// A number of fixes: `1 fix`, `2 fixes`.
+#[must_use]
+pub fn counted_fixes(value: usize) -> String {
+    format!("{} {}", number(value), if value == 1 { "fix" } else { "fixes" })
+}
+
 /// A cost, its parts that are not zero: `2.5 s asleep, 10 threads`; empty when there are none.
 #[must_use]
 pub fn cost(cost: &Cost) -> String {

@@ -17,14 +17,43 @@ use crate::source::{SourceFile, Span};
 /// Lines shown around a finding or a change, as ruff does.
 const CONTEXT: usize = 2;
 
-/// Columns of the line numbers of a finding's pictures: those of the largest number in any of them.
-#[must_use]
-pub fn gutter(finding: &Finding, sources: &Sources<'_>) -> usize {
-    let here = (finding.source.line_of(finding.span.end), finding.source.line_count());
-    let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
-    let there = edits.filter_map(|e| sources.get(&e.file).map(|s| (s.line_of(e.span.end), s.line_count())));
-    let rows = there.chain([here]).map(|(line, count)| (line + 1 + CONTEXT).min(count));
-    rows.max().unwrap_or(0).to_string().len()
+/// The columns that pictures take.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns {
+    /// Those of the line numbers.
+    pub gutter: usize,
+    /// Most that a line of a file takes before it is cut; an ellipsis takes one more on either side.
+    pub text: usize,
+    /// The same of a file's name, which loses its beginning.
+    pub name: usize,
+}
+
+impl Columns {
+    /// For all the pictures of a finding, which share the gutter of the largest line number in any of them.
+    #[must_use]
+    pub fn of(finding: &Finding, sources: &Sources<'_>) -> Self {
+        let here = last_row(&finding.source, finding.span);
+        let there = finding.fix.as_ref().map_or(0, |fix| last_row_of(fix, sources));
+        Self { gutter: here.max(there).to_string().len(), text: shown::LIMIT, name: usize::MAX }
+    }
+
+    /// For the picture of a fix alone, in a terminal so many columns wide.
+    #[must_use]
+    pub fn within(width: usize, fix: &Fix, sources: &Sources<'_>) -> Self {
+        let gutter = last_row_of(fix, sources).to_string().len();
+        // A bar, a mark, the spaces around them and an ellipsis on either side; so narrow that it is unreadable is enough.
+        let text = width.saturating_sub(gutter + 7).max(8);
+        Self { gutter, text: text.min(shown::LIMIT), name: text }
+    }
+}
+
+/// The last row of a picture around a range, from 1.
+fn last_row(source: &SourceFile, span: Span) -> usize {
+    (source.line_of(span.end) + 1 + CONTEXT).min(source.line_count())
+}
+
+fn last_row_of(fix: &Fix, sources: &Sources<'_>) -> usize {
+    fix.edits.iter().filter_map(|e| sources.get(&e.file).map(|s| last_row(s, e.span))).max().unwrap_or(0)
 }
 
 /// The line of a finding between its neighbours; of a range over several lines, the first.
@@ -44,7 +73,7 @@ pub fn source(source: &SourceFile, span: Span, gutter: usize, out: &mut dyn Writ
 
     let line = source.line_span(first);
     let focus = to_line(line, span.start)..to_line(line, span.end);
-    let window = Line::new(source.slice(line)).window(&focus, &[]);
+    let window = Line::new(source.slice(line)).window(&focus, &[], shown::LIMIT);
     numbered(first, gutter, &window.text(), out)?;
     let carets = format!("{}{:^<2$}", " ".repeat(window.focus.start), "", window.focus.len());
     bar(&blank, &format!("{}{carets}{:#}", style::CARET, style::CARET), out)?;
@@ -64,7 +93,8 @@ pub fn source(source: &SourceFile, span: Span, gutter: usize, out: &mut dyn Writ
 ///
 /// # Errors
 /// When writing fails.
-pub fn diff(fix: &Fix, home: &Path, sources: &Sources<'_>, view: &View, gutter: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn diff(fix: &Fix, home: &Path, sources: &Sources<'_>, view: &View, columns: Columns, out: &mut dyn Write) -> io::Result<()> {
+    let gutter = columns.gutter;
     let blank = " ".repeat(gutter);
     let mut files: Vec<&[Edit]> = fix.edits.chunk_by(|a, b| a.file == b.file).collect();
     // The finding's own file goes first, because it goes without its name.
@@ -83,14 +113,16 @@ pub fn diff(fix: &Fix, home: &Path, sources: &Sources<'_>, view: &View, gutter: 
             continue;
         };
         if path != home {
-            writeln!(out, "{blank}{}-->{:#} {}", style::PLACE, style::PLACE, view.shown(path))?;
+            let name = view.name(path);
+            let name = Line::new(&name).window(&(name.len()..name.len()), &[], columns.name).text();
+            writeln!(out, "{blank}{}-->{:#} {name}", style::PLACE, style::PLACE)?;
         }
         bar(&blank, "", out)?;
         for (i, part) in parts(source, edits).into_iter().enumerate() {
             if i > 0 {
                 writeln!(out, "{}{:.<gutter$}{:#}", style::PLACE, "...", style::PLACE)?;
             }
-            part.write(source, gutter, out)?;
+            part.write(source, columns, out)?;
         }
         bar(&blank, "", out)?;
     }
@@ -121,7 +153,8 @@ fn parts<'a>(source: &SourceFile, edits: &'a [Edit]) -> Vec<Part<'a>> {
 }
 
 impl Part<'_> {
-    fn write(&self, source: &SourceFile, gutter: usize, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, source: &SourceFile, columns: Columns, out: &mut dyn Write) -> io::Result<()> {
+        let gutter = columns.gutter;
         let start = source.line_span(self.lines.start).start;
         let end = if self.lines.end < source.line_count() {
             source.line_span(self.lines.end).start
@@ -154,7 +187,7 @@ impl Part<'_> {
                 let (text, words) = joined(change.values());
                 let focus = words.first().cloned().unwrap_or(0..0);
                 let mut line = String::new();
-                for (marked, piece) in Line::new(&text).window(&focus, &words).pieces {
+                for (marked, piece) in Line::new(&text).window(&focus, &words, columns.text).pieces {
                     let style = if marked { word } else { plain };
                     // Writing to a string does not fail.
                     _ = write!(line, "{style}{piece}{style:#}");
@@ -195,7 +228,7 @@ fn has_text(source: &SourceFile, line: usize) -> bool {
 }
 
 fn context(source: &SourceFile, line: usize, gutter: usize, out: &mut dyn Write) -> io::Result<()> {
-    numbered(line, gutter, &Line::new(source.line(line)).window(&(0..0), &[]).text(), out)
+    numbered(line, gutter, &Line::new(source.line(line)).window(&(0..0), &[], shown::LIMIT).text(), out)
 }
 
 fn numbered(line: usize, gutter: usize, text: &str, out: &mut dyn Write) -> io::Result<()> {

@@ -22,7 +22,8 @@ pub fn write(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<
 
 fn one(finding: &Finding, sources: &Sources<'_>, view: &View, out: &mut dyn Write) -> io::Result<()> {
     let (code, strong, place) = (style::CODE, style::STRONG, style::PLACE);
-    let gutter = excerpt::gutter(finding, sources);
+    let columns = excerpt::Columns::of(finding, sources);
+    let gutter = columns.gutter;
     let blank = " ".repeat(gutter);
     let mark = view.mark(finding);
     let message = shown::escaped(&finding.message);
@@ -52,7 +53,7 @@ fn one(finding: &Finding, sources: &Sources<'_>, view: &View, out: &mut dyn Writ
         if let Some(reason) = &fix.reason {
             note("why not safe", reason)?;
         }
-        excerpt::diff(fix, &finding.file, sources, view, gutter, out)?;
+        excerpt::diff(fix, &finding.file, sources, view, columns, out)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! One file a format, one line each in [`FORMATS`]. Human formats write colours and leave it to anstream to take them
 //! out; whatever they print of a file, its name or a message is escaped first ([`shown`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,19 +11,29 @@ use std::path::{Path, PathBuf};
 use crate::edit::Applicability;
 use crate::engine::Checked;
 use crate::finding::Finding;
+use crate::fingerprint;
 use crate::rules::Code;
 use crate::source::SourceFile;
+use totals::Limits;
 
 pub mod amount;
 pub mod concise;
 pub mod excerpt;
 pub mod full;
+pub mod github;
+pub mod gitlab;
 pub mod grouped;
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markup;
+pub mod measured;
 pub mod overview;
 pub mod patch;
+pub mod proof;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod sarif;
 pub mod shown;
 pub mod statistics;
 pub mod style;
@@ -44,8 +54,8 @@ pub struct Format {
     pub human: bool,
     /// Writes findings.
     pub findings: Findings,
-    /// Writes counts.
-    pub statistics: Statistics,
+    /// Writes counts; `None` where the format has no place for them.
+    pub statistics: Option<Statistics>,
 }
 
 /// All formats, the default first.
@@ -55,34 +65,54 @@ pub static FORMATS: &[Format] = &[
         help: "each finding with its source, its cost and its fix",
         human: true,
         findings: full::write,
-        statistics: statistics::write,
+        statistics: Some(statistics::write),
     },
-    Format { name: "concise", help: "one line a finding", human: true, findings: concise::write, statistics: statistics::write },
+    Format {
+        name: "concise",
+        help: "one line a finding",
+        human: true,
+        findings: concise::write,
+        statistics: Some(statistics::write),
+    },
     Format {
         name: "grouped",
         help: "one line a finding, under its file",
         human: true,
         findings: grouped::write,
-        statistics: statistics::write,
+        statistics: Some(statistics::write),
     },
     Format {
         name: "json",
         help: "one array of objects",
         human: false,
         findings: json::write,
-        statistics: statistics::write_json,
+        statistics: Some(statistics::write_json),
     },
     Format {
         name: "json-lines",
         help: "one object a line",
         human: false,
         findings: json::write_lines,
-        statistics: statistics::write_json_lines,
+        statistics: Some(statistics::write_json_lines),
+    },
+    Format {
+        name: "sarif",
+        help: "SARIF 2.1.0, for code scanning and editors",
+        human: false,
+        findings: sarif::write,
+        statistics: None,
+    },
+    Format { name: "github", help: "annotations of GitHub Actions", human: false, findings: github::write, statistics: None },
+    Format { name: "gitlab", help: "a code quality report of GitLab", human: false, findings: gitlab::write, statistics: None },
+    Format { name: "junit", help: "JUnit XML, a failure a finding", human: false, findings: junit::write, statistics: None },
+    Format {
+        name: "html",
+        help: "a page to look at, complete in one file",
+        human: false,
+        findings: html::write,
+        statistics: None,
     },
 ];
-
-/// Formats that are promised, and so deserve a better answer than "unknown".
-const LATER: [&str; 4] = ["sarif", "github", "gitlab", "junit"];
 
 impl Format {
     /// The format of a name.
@@ -90,10 +120,7 @@ impl Format {
     /// # Errors
     /// When there is none, with the names there are.
     pub fn named(name: &str) -> Result<&'static Self, UnknownFormat> {
-        FORMATS.iter().find(|f| f.name == name).ok_or_else(|| {
-            let name = name.to_owned();
-            if LATER.contains(&name.as_str()) { UnknownFormat::Later(name) } else { UnknownFormat::Unknown(name) }
-        })
+        FORMATS.iter().find(|f| f.name == name).ok_or_else(|| UnknownFormat(name.to_owned()))
     }
 }
 
@@ -109,16 +136,10 @@ impl fmt::Debug for Format {
     }
 }
 
-/// A format that cannot be written.
+/// What is no format.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum UnknownFormat {
-    /// Planned.
-    #[error("this version of testdiet does not write `{0}` yet; it writes {names}", names = names())]
-    Later(String),
-    /// Not a format.
-    #[error("there is no format `{0}`; there are {names}", names = names())]
-    Unknown(String),
-}
+#[error("there is no format `{0}`; there are {names}", names = names())]
+pub struct UnknownFormat(String);
 
 fn names() -> String {
     FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
@@ -129,6 +150,10 @@ fn names() -> String {
 pub struct View {
     /// The folder that names are relative to.
     pub cwd: PathBuf,
+    /// The top of the project, which programs take names to be relative to: that of the repository, where there is one.
+    pub root: PathBuf,
+    /// The budgets of suites, by their roots.
+    pub limits: BTreeMap<PathBuf, Limits>,
     /// The least that a fix must be for the command at hand to apply it: safe, or unsafe with `--unsafe-fixes`.
     pub applies: Applicability,
 }
@@ -148,7 +173,13 @@ impl View {
         if std::path::MAIN_SEPARATOR == '/' { name.into_owned() } else { name.replace(std::path::MAIN_SEPARATOR, "/") }
     }
 
-    /// The same for people: nothing in it steers a terminal.
+    /// A path as programs that know the repository want it: from its top, with `/`.
+    #[must_use]
+    pub fn in_project(&self, path: &Path) -> String {
+        fingerprint::name(path, &self.root)
+    }
+
+    /// A name for people: nothing in it steers a terminal.
     #[must_use]
     pub fn shown(&self, path: &Path) -> String {
         shown::escaped(&self.name(path)).into_owned()
@@ -193,6 +224,12 @@ impl<'a> Sources<'a> {
         Self(kept.chain(found).collect())
     }
 
+    /// Files as they are at some point of a review.
+    #[must_use]
+    pub fn of(files: impl IntoIterator<Item = &'a SourceFile>) -> Self {
+        Self(files.into_iter().map(|file| (file.path.as_path(), file)).collect())
+    }
+
     /// The file at a path.
     #[must_use]
     pub fn get(&self, path: &Path) -> Option<&'a SourceFile> {
@@ -205,19 +242,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_found_by_name_and_the_promised_ones_say_so() {
+    fn formats_are_found_by_name() {
         for format in FORMATS {
             assert_eq!(Format::named(format.name).unwrap().name, format.name);
             assert!(!format.help.is_empty());
         }
         assert_eq!(<&Format>::default().name, "full");
-        assert_eq!(
-            Format::named("sarif").unwrap_err().to_string(),
-            "this version of testdiet does not write `sarif` yet; it writes full, concise, grouped, json, json-lines"
-        );
+        for format in FORMATS {
+            assert!(crate::config::reference().contains(&format!("`{}`", format.name)), "{format:?} is documented");
+        }
         assert_eq!(
             Format::named("xml").unwrap_err().to_string(),
-            "there is no format `xml`; there are full, concise, grouped, json, json-lines"
+            "there is no format `xml`; there are full, concise, grouped, json, json-lines, sarif, github, gitlab, junit, html"
         );
     }
 

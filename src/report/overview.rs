@@ -35,7 +35,7 @@ pub fn write(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<
     writeln!(out, "\n{strong}The {COSTLIEST} costliest:{strong:#}")?;
     for finding in findings.into_iter().take(COSTLIEST) {
         let name = shown::escaped(finding.code.as_str());
-        let message = shown::Line::new(&finding.message).window(&(0..0), &[]).text();
+        let message = shown::Line::new(&finding.message).window(&(0..0), &[], shown::LIMIT).text();
         writeln!(out, "  {}: {code}{name}{code:#}{} {message}", view.position(finding), view.mark(finding))?;
     }
     writeln!(out, "\n{strong}Next:{strong:#} {}", next(checked, view))?;

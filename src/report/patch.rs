@@ -68,9 +68,9 @@ fn lines(change: &Change, name: &Path) -> io::Result<Vec<Vec<u8>>> {
     if hunks.is_empty() {
         return Ok(out);
     }
-    for (mark, prefix) in [("---", "a/"), ("+++", "b/")] {
-        out.push(format!("{mark} {}\n", quoted(prefix, name)).into_bytes());
-    }
+    let creates = change.before.stamp.is_none() && before.is_empty();
+    out.push(if creates { b"--- /dev/null\n".to_vec() } else { format!("--- {}\n", quoted("a/", name)).into_bytes() });
+    out.push(format!("+++ {}\n", quoted("b/", name)).into_bytes());
     for hunk in &hunks {
         out.push(format!("{}\n", UnifiedHunkHeader::new(hunk)).into_bytes());
         for op in hunk {
@@ -161,9 +161,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::source::Stamp;
 
     fn change(name: &str, before: &[u8], edit: impl Fn(&str) -> String) -> Change {
-        let before = SourceFile::from_bytes(PathBuf::from(name), before.to_vec()).unwrap();
+        let mut before = SourceFile::from_bytes(PathBuf::from(name), before.to_vec()).unwrap();
+        before.stamp = Some(Stamp { len: 0, modified: None });
         let after = before.with_text(edit(before.text()));
         Change { before: Arc::new(before), after }
     }
@@ -226,6 +228,19 @@ mod tests {
         for change in awkward() {
             applies(&[change], "");
         }
+    }
+
+    #[test]
+    fn git_creates_what_was_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        git(dir.path(), &["init", "-q"]);
+        let before = Arc::new(SourceFile::from_bytes(PathBuf::from("a b/new.md"), Vec::new()).unwrap());
+        let after = before.with_text("one\ntwo".to_owned());
+        let mut patch = Vec::new();
+        write(&Change { before, after }, Path::new("a b/new.md"), &mut patch).unwrap();
+        save(&dir.path().join("new.patch"), &patch);
+        git(dir.path(), &["apply", "new.patch"]);
+        assert_eq!(std::fs::read_to_string(dir.path().join("a b/new.md")).unwrap(), "one\ntwo");
     }
 
     #[test]

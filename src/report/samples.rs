@@ -1,5 +1,6 @@
 //! Findings made by hand for the reports' tests, and where their snapshots lie.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::source::{SourceFile, Span};
 
 /// A view from `/work` on safe fixes.
 pub fn view() -> View {
-    View { cwd: PathBuf::from("/work"), applies: Applicability::Safe }
+    View { cwd: PathBuf::from("/work"), root: PathBuf::from("/work"), limits: BTreeMap::new(), applies: Applicability::Safe }
 }
 
 /// A finding without a fix under the first `what` of a file.
@@ -106,7 +107,13 @@ pub fn checked(findings: Vec<Finding>) -> Checked {
 pub fn total(file: &str, suite: &str, tests: &[(&str, u64, Cost)]) -> FileTotal {
     let tests: Vec<TestTotal> = tests
         .iter()
-        .map(|&(id, runs, cost)| TestTotal { id: format!("{file}::{id}"), runs, cost, exempt: id.ends_with("_fast") })
+        .map(|&(id, runs, cost)| TestTotal {
+            id: format!("{file}::{id}"),
+            runs,
+            cost,
+            exempt: id.ends_with("_fast"),
+            slow: false,
+        })
         .collect();
     FileTotal {
         file: Arc::new(PathBuf::from(file)),

@@ -135,10 +135,10 @@ impl<'a> Line<'a> {
         out
     }
 
-    /// Cuts to at most [`LIMIT`] columns around `focus` (bytes of the line), with an ellipsis where something is cut.
+    /// Cuts to at most `limit` columns around `focus` (bytes of the line), with an ellipsis more where something is cut.
     /// `marked` are the byte ranges to emphasise.
     #[must_use]
-    pub fn window(&self, focus: &Range<usize>, marked: &[Range<usize>]) -> Window {
+    pub fn window(&self, focus: &Range<usize>, marked: &[Range<usize>], limit: usize) -> Window {
         let (mut total, mut start, mut end) = (0, 0, 0);
         for cell in self.cells() {
             total = cell.columns.end;
@@ -153,12 +153,12 @@ impl<'a> Line<'a> {
 
         // The columns to show: all of them, or a window that has the focus in its middle, or at its left edge when
         // the focus alone is wider than the window.
-        let shown = if total <= LIMIT {
+        let shown = if total <= limit {
             0..total
         } else {
-            let margin = LIMIT.saturating_sub(end - start) / 2;
-            let left = start.saturating_sub(margin).min(total - LIMIT);
-            left..left + LIMIT
+            let margin = limit.saturating_sub(end - start) / 2;
+            let left = start.saturating_sub(margin).min(total - limit);
+            left..left + limit
         };
 
         let mut pieces: Vec<(bool, String)> = Vec::new();
@@ -206,7 +206,7 @@ mod tests {
     fn nothing_that_steers_a_terminal_passes() {
         assert_eq!(escaped("a\x1b[31mb\u{202e}c\u{9b}d\te\nf\u{e0041}"), "a\\x1b[31mb\\u202ec\\x9bd\\te\\nf\\U000e0041");
         assert!(matches!(escaped("plain ünïcode 漢"), Cow::Borrowed(_)));
-        let line = Line::new("x = '\x1b]0;title\x07'").window(&(0..1), &[]).text();
+        let line = Line::new("x = '\x1b]0;title\x07'").window(&(0..1), &[], LIMIT).text();
         assert_eq!(line, "x = '\\x1b]0;title\\x07'");
     }
 
@@ -214,7 +214,7 @@ mod tests {
         #[test]
         fn whatever_a_line_holds_is_printed_within_its_window(text in "(\\PC|\\s|[\x00-\x1f\u{80}-\u{9f}\u{202a}-\u{202e}漢]){0,300}", a in 0..600_usize, b in 0..600_usize) {
             let line = Line::new(&text);
-            let window = line.window(&(a.min(b)..a.max(b)), &[]);
+            let window = line.window(&(a.min(b)..a.max(b)), &[], LIMIT);
             let shown = window.text();
             proptest::prop_assert!(!shown.chars().any(is_unsafe) && !escaped(&text).chars().any(is_unsafe));
             proptest::prop_assert!(width(&shown) <= LIMIT + 2, "{} columns", width(&shown));
@@ -227,40 +227,46 @@ mod tests {
 
     #[test]
     fn tabs_and_wide_characters_keep_carets_aligned() {
-        let window = Line::new("\t漢 = sleep").window(&(7..12), &[]);
+        let window = Line::new("\t漢 = sleep").window(&(7..12), &[], LIMIT);
         assert_eq!(window.text(), "    漢 = sleep");
         assert_eq!(window.focus, 9..14);
-        let tab = Line::new("ab\tc").window(&(3..4), &[]);
+        let tab = Line::new("ab\tc").window(&(3..4), &[], LIMIT);
         assert_eq!((tab.text().as_str(), tab.focus), ("ab  c", 4..5));
     }
 
     #[test]
     fn an_empty_focus_and_one_past_the_end_still_have_a_caret() {
-        assert_eq!(Line::new("abc").window(&(1..1), &[]).focus, 1..2);
-        assert_eq!(Line::new("abc").window(&(3..3), &[]).focus, 3..4);
-        assert_eq!(Line::new("").window(&(0..0), &[]).focus, 0..1);
+        assert_eq!(Line::new("abc").window(&(1..1), &[], LIMIT).focus, 1..2);
+        assert_eq!(Line::new("abc").window(&(3..3), &[], LIMIT).focus, 3..4);
+        assert_eq!(Line::new("").window(&(0..0), &[], LIMIT).focus, 0..1);
     }
 
     #[test]
     fn long_lines_are_cut_around_the_focus() {
         let text = format!("{}HERE{}", "a".repeat(300), "b".repeat(300));
-        let window = Line::new(&text).window(&(300..304), &[]);
+        let window = Line::new(&text).window(&(300..304), &[], LIMIT);
         let shown = window.text();
         assert_eq!(width(&shown), LIMIT + 2);
         assert!(shown.starts_with('…') && shown.ends_with('…'));
         assert_eq!(shown.chars().skip(window.focus.start).take(window.focus.len()).collect::<String>(), "HERE");
 
-        let start = Line::new(&text).window(&(0..2), &[]);
+        let start = Line::new(&text).window(&(0..2), &[], LIMIT);
         assert!(start.text().starts_with("aa") && start.text().ends_with('…'));
-        let end = Line::new(&text).window(&(603..604), &[]);
+        let end = Line::new(&text).window(&(603..604), &[], LIMIT);
         assert!(end.text().starts_with('…') && end.text().ends_with("bb"));
-        let huge = Line::new(&text).window(&(10..600), &[]);
+        let huge = Line::new(&text).window(&(10..600), &[], LIMIT);
         assert_eq!(huge.focus, 1..LIMIT + 1);
     }
 
     #[test]
+    fn the_limit_is_the_callers() {
+        let window = Line::new("0123456789 time.sleep(2.5)").window(&(22..25), &[], 8);
+        assert_eq!((window.text().as_str(), window.focus), ("…eep(2.5)", 5..8));
+    }
+
+    #[test]
     fn marks_survive_the_cut() {
-        let window = Line::new("abcdef").window(&(0..0), &[1..2, 3..5]);
+        let window = Line::new("abcdef").window(&(0..0), &[1..2, 3..5], LIMIT);
         let marked: Vec<_> = window.pieces.iter().filter(|(m, _)| *m).map(|(_, t)| t.as_str()).collect();
         assert_eq!(marked, ["b", "de"]);
     }

@@ -145,12 +145,12 @@ fn list(rows: &[(String, String)], budget: &str, out: &mut dyn Write) -> io::Res
 }
 
 /// The seconds of a file that count: not those of tests that are not charged for them.
-fn charged(file: &FileTotal) -> f64 {
+pub(super) fn charged(file: &FileTotal) -> f64 {
     file.tests.iter().filter(|t| !t.exempt).map(|t| t.cost.sleep_s).sum()
 }
 
 /// Threads that one run of a test starts: its total holds all runs.
-fn threads(test: &TestTotal) -> u64 {
+pub(super) fn threads(test: &TestTotal) -> u64 {
     test.cost.threads.div_ceil(test.runs.max(1))
 }
 

@@ -4,27 +4,62 @@ use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Code;
-use crate::config::Settings;
+use super::{Code, sleep_before_assert};
+use crate::config::{Settings, Strategy};
 use crate::discover::Role;
+use crate::edit::{Applicability, Fix};
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::counts::{self, CountPlan, Dimension};
 use crate::plan::durations::Key;
-use crate::python::ast::ExprId;
+use crate::plan::fast_time;
+use crate::python::ast::{ExprId, StmtId};
 use crate::python::cost::{Counter, Site, TestFacts, Use};
+use crate::python::ended::outermost;
 use crate::python::project::Module;
 use crate::python::semantics::Semantics;
 use crate::python::value::{Constant, Env};
 use crate::query::SiteKind;
+use crate::rewrite;
 use crate::source::Span;
 
 /// A finding before its group of durations is solved, which takes the whole run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Draft {
     /// The finding; complete but for a fix that [`Self::durations`] may bring.
     pub finding: Finding,
     /// Literals whose group, once solved, is the fix.
     pub durations: Vec<Key>,
+    /// A fix that is preferred to shorter durations.
+    pub first: Option<Fix>,
+    /// A fix for when durations cannot be made shorter.
+    pub last: Option<Fix>,
+    /// Why a better way than shorter durations is not taken, for the reason of the fix.
+    pub note: Option<String>,
+    /// What would make a better way than shorter durations possible.
+    pub hint: Option<&'static str>,
+    /// Findings whose fixes would make this one needless: it is only told when none of them has any.
+    pub unless: Vec<Draft>,
+}
+
+impl Draft {
+    /// A finding that is complete.
+    #[must_use]
+    pub const fn new(finding: Finding) -> Self {
+        Self { finding, durations: Vec::new(), first: None, last: None, note: None, hint: None, unless: Vec::new() }
+    }
+
+    /// The same with the durations that its fix is to shrink.
+    #[must_use]
+    pub fn durations(self, durations: Vec<Key>) -> Self {
+        Self { durations, ..self }
+    }
+}
+
+/// The first line of a text, cut to what fits a message.
+#[must_use]
+pub fn excerpt(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() > 50 { format!("{}…", line.chars().take(49).collect::<String>()) } else { line.to_owned() }
 }
 
 /// One file under judgement.
@@ -84,6 +119,19 @@ impl<'a> Context<'a> {
         self.reached.get(&site_key(site)).into_iter().flatten().map(move |&(t, u)| (&tests[t], &tests[t].uses[u]))
     }
 
+    /// Whether code stands in a test, a fixture or a setup, itself or in a function written there; a script or a class that happens
+    /// to lie among the tests looks after itself.
+    #[must_use]
+    pub fn in_a_test(&self, m: &Arc<Module>, stmt: StmtId) -> bool {
+        const SETUPS: [&str; 8] =
+            ["setUp", "tearDown", "asyncSetUp", "asyncTearDown", "setup_method", "teardown_method", "setUpClass", "setup_class"];
+        outermost(m, stmt).is_some_and(|home| {
+            self.sem.is_test_function(m, home)
+                || self.sem.fixture_decorator(m, home).is_some()
+                || m.scopes.class_of(home).is_some() && m.function(home).is_some_and(|f| SETUPS.contains(&m.name(f.name)))
+        })
+    }
+
     /// The use with the largest amount, and that amount; for a site no test reaches, the amount alone.
     #[must_use]
     pub fn worst(&self, site: &Site) -> Option<(Option<(&'a TestFacts, &'a Use)>, Constant)> {
@@ -120,6 +168,96 @@ impl<'a> Context<'a> {
             .iter()
             .map(|t| Key { file: Arc::clone(&t.module.file), span: t.module.expr(t.expr).span, parameter: String::new() })
             .collect()
+    }
+
+    /// Completes the finding of a sleep with the ways to sleep less, in the order of the configuration: what comes before shorter
+    /// durations is taken where it can be, what comes after them where those cannot.
+    #[must_use]
+    pub fn sleepless(&self, site: &Site, amount: &Constant, finding: Finding) -> Draft {
+        let fix = &self.settings.fix;
+        let mut draft = Draft::new(finding);
+        let equipped = fix.fast_time || self.sem.equipped(self.module);
+        if !equipped && fix.allows(Strategy::FastTime) {
+            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to");
+        }
+        let mut shrinks = false;
+        for strategy in &fix.strategies {
+            let other = match strategy {
+                Strategy::Shrink => {
+                    draft.durations = Self::keys(amount);
+                    shrinks = true;
+                    continue;
+                }
+                Strategy::FastTime if equipped => match self.virtual_time(site) {
+                    Ok(fix) => fix,
+                    Err(why) => {
+                        draft.note = why;
+                        continue;
+                    }
+                },
+                Strategy::WaitUntil if equipped => {
+                    let Some(fix) = sleep_before_assert::wait_until(self, site, amount.value) else { continue };
+                    fix
+                }
+                _ => continue,
+            };
+            // Why it is not the better way belongs to the reason.
+            let reason = match (&other.reason, &draft.note) {
+                (Some(reason), Some(note)) if *strategy != Strategy::FastTime => format!("{reason}; {note}"),
+                (reason, _) => reason.clone().unwrap_or_default(),
+            };
+            let other = other.because(reason);
+            if shrinks {
+                draft.last.get_or_insert(other);
+            } else {
+                draft.first.get_or_insert(other);
+            }
+        }
+        if !shrinks && draft.first.is_none() {
+            draft.finding.fix = None;
+            draft.finding.declined = Some("`shrink` is not among the strategies of the configuration".to_owned());
+        }
+        if draft.first.is_some() && draft.durations.is_empty() {
+            draft.durations = Self::keys(amount);
+        }
+        draft
+    }
+
+    /// The fix that runs all tests of this file that reach a sleep on virtual time, where that is allowed and goes before another way.
+    #[must_use]
+    pub fn virtual_time_before(&self, site: &Site, other: Strategy) -> Option<Fix> {
+        let fix = &self.settings.fix;
+        let may = fix.prefers(Strategy::FastTime, other) && (fix.fast_time || self.sem.equipped(self.module));
+        may.then(|| self.virtual_time(site).ok()).flatten()
+    }
+
+    /// The fix that runs all tests of this file that reach a sleep on virtual time.
+    ///
+    /// # Errors
+    /// With the reason why it cannot be, if that is worth telling.
+    fn virtual_time(&self, site: &Site) -> Result<Fix, Option<String>> {
+        let mut edits = Vec::new();
+        let mut ids = Vec::new();
+        for (test, used) in self.uses(site) {
+            if used.times <= 0.0 || test.fast_time || test.slow || ids.contains(&&test.test.id) {
+                continue;
+            }
+            ids.push(&test.test.id);
+            edits.extend(
+                fast_time::adopt(self.sem, self.counter, test)
+                    .map_err(|why| Some(format!("`{}` is not used: {why}", fast_time::FIXTURE)))?,
+            );
+        }
+        let message = match ids.as_slice() {
+            [] => return Err(None),
+            [_] => format!("Run the test on virtual time, with the fixture `{}`", fast_time::FIXTURE),
+            all => {
+                format!("Run the {} tests that reach it on virtual time, with the fixture `{}`", all.len(), fast_time::FIXTURE)
+            }
+        };
+        let reason = "nothing seen here keeps its own time, so no number has to shrink; only a run can tell what is not seen";
+        let group = rewrite::group(fast_time::FIXTURE, &site.module, site.module.expr(site.expr).span);
+        Ok(Fix::new(Applicability::Unsafe, message, edits, group).because(reason))
     }
 
     /// Plans a smaller count for a site.

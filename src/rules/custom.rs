@@ -40,23 +40,22 @@ pub fn custom(cx: &Context<'_>, rules: &[CustomRule], out: &mut Vec<Draft>) {
         }
         let test = worst.as_ref().and_then(|(at, _)| at.as_ref()).map(|(t, _)| t.test.id.clone());
         let seconds = rule.dimension == Dimension::Seconds;
-        out.push(Draft {
-            finding: Finding {
-                code,
-                message: rule
-                    .message
-                    .replace("{value}", &text)
-                    .replace("{limit}", &rule.limit.map_or_else(String::new, |l| format!("{l}"))),
-                severity: Severity::Warning,
-                source: Arc::clone(&m.source),
-                file: Arc::clone(&m.file),
-                span: m.expr(site.expr).span,
-                test,
-                cost,
-                fix: None,
-                declined: (!seconds).then(|| "a rule of the project's own has no fix but for seconds".to_owned()),
-            },
-            durations: worst.filter(|_| seconds).map(|(_, amount)| Context::keys(&amount)).unwrap_or_default(),
-        });
+        let finding = Finding {
+            code,
+            message: rule
+                .message
+                .replace("{value}", &text)
+                .replace("{limit}", &rule.limit.map_or_else(String::new, |l| format!("{l}"))),
+            severity: Severity::Warning,
+            source: Arc::clone(&m.source),
+            file: Arc::clone(&m.file),
+            span: m.expr(site.expr).span,
+            test,
+            cost,
+            fix: None,
+            declined: (!seconds).then(|| "a rule of the project's own has no fix but for seconds".to_owned()),
+        };
+        let durations = worst.filter(|_| seconds).map(|(_, amount)| Context::keys(&amount)).unwrap_or_default();
+        out.push(Draft::new(finding).durations(durations));
     }
 }

@@ -25,7 +25,7 @@
 
 use std::sync::Arc;
 
-use super::context::{Context, Draft};
+use super::context::{Context, Draft, excerpt};
 use super::{Code, Rule};
 use crate::discover::Role;
 use crate::edit::{Applicability, Edit, Fix};
@@ -34,9 +34,10 @@ use crate::python::ast::{ArgKind, Clause, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::cost::Site;
 use crate::python::ended::outermost;
 use crate::python::project::Module;
-use crate::python::semantics::{ClassRef, Def, Type};
+use crate::python::semantics::{ClassRef, Type};
 use crate::python::value::Env;
 use crate::query::SiteKind;
+use crate::rewrite::{self, repeatable};
 use crate::source::Span;
 
 pub(super) static RULE: Rule = Rule {
@@ -50,7 +51,10 @@ pub(super) static RULE: Rule = Rule {
 fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     for site in cx.of_kind(SiteKind::Join) {
         let m = &site.module;
-        let ExprKind::Call { args, args_span, .. } = &m.expr(site.expr).kind else { continue };
+        let ExprKind::Call { args, args_span, .. } = &m.expr(site.expr).kind else {
+            handed_over(cx, site, out);
+            continue;
+        };
         let bare = match args.as_slice() {
             [] => true,
             [one] => {
@@ -77,14 +81,20 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             Ok(fix) => finding.fix = Some(fix),
             Err(why) => finding.declined = Some(why),
         }
-        out.push(Draft { finding, durations: Vec::new() });
+        out.push(Draft::new(finding));
     }
 }
 
-/// First line of a receiver, so that a message stays one sentence.
-fn excerpt(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    if line.chars().count() > 50 { format!("{}…", line.chars().take(49).collect::<String>()) } else { line.to_owned() }
+/// `self.addCleanup(thread.join)`: a join that somebody else calls.
+fn handed_over(cx: &Context<'_>, site: &Site, out: &mut Vec<Draft>) {
+    let m = &site.module;
+    let text = excerpt(m.text(site.expr));
+    let message = format!("`{text}` is called later without a timeout: if it never ends, neither does the test");
+    let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
+    finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
+    finding.declined =
+        Some("with a timeout alone nobody would see that it did not end; stop and join it in a cleanup of its own".to_owned());
+    out.push(Draft::new(finding));
 }
 
 fn kind_of(cx: &Context<'_>, m: &Arc<Module>, receiver: ExprId) -> &'static str {
@@ -115,12 +125,12 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
     let group =
         format!("join:{}:{}", m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), args_span.start);
     let message = format!("Add `timeout={}` and an assertion that it ended", write_seconds(timeout));
-    if runs_in_a_worker(cx, m, m.expr(site.expr).stmt) {
+    if cx.sem.runs_in_a_worker(cx.counter, m, m.expr(site.expr).stmt) {
         let message = format!("Add `timeout={}`", write_seconds(timeout));
         return Ok(Fix::new(Applicability::Unsafe, message, edits, group)
             .because("it stands in a worker thread, where an assertion that the joined one ended would be swallowed"));
     }
-    match assertion(cx, m, site, receiver) {
+    match assertion(m, site, receiver) {
         Ok(edit) => edits.push(edit),
         Err(why) => return Err(why),
     }
@@ -135,7 +145,7 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
 }
 
 /// The edit that adds the liveness assertion beside the join.
-fn assertion(cx: &Context<'_>, m: &Arc<Module>, site: &Site, receiver: ExprId) -> Result<Edit, String> {
+fn assertion(m: &Arc<Module>, site: &Site, receiver: ExprId) -> Result<Edit, String> {
     let stmt = m.expr(site.expr).stmt;
     let StmtKind::Expr(whole) = m.stmt(stmt).kind else {
         return Err("its result is used, so there is no place for the assertion that it ended".to_owned());
@@ -167,83 +177,13 @@ fn assertion(cx: &Context<'_>, m: &Arc<Module>, site: &Site, receiver: ExprId) -
     } else {
         return Err("its result is used, so there is no place for the assertion that it ended".to_owned());
     };
-    let repeatable = |e: ExprId| pure(m, e);
-    if !(if bound.is_empty() { repeatable(receiver) } else { bound.iter().all(|&e| repeatable(e)) }) {
+    if !(if bound.is_empty() { repeatable(m, receiver) } else { bound.iter().all(|&e| repeatable(m, e)) }) {
         return Err("naming the thread a second time would run code a second time; give it a name first".to_owned());
     }
-    let _ = cx;
-    let span = m.stmt(stmt).span;
-    let source = &m.source;
-    let line_start = source.line_span(source.line_of(span.start)).start;
-    let line_end = source.line_span(source.line_of(span.end));
-    let alone = source.slice(Span::new(line_start, span.start)).trim().is_empty();
-    let rest = source.slice(Span::new(span.end, line_end.end)).trim_start();
-    if alone && (rest.is_empty() || rest.starts_with('#')) {
-        let indent = source.indent_at(span.start);
-        Ok(Edit::insert(&m.file, line_end.end, format!("{}{indent}assert {test}", source.newline().as_str())))
-    } else {
-        Ok(Edit::insert(&m.file, span.end, format!("; assert {test}")))
-    }
-}
-
-/// Whether an expression can be evaluated twice with the same result and no effect: names, attributes, constant subscripts.
-fn pure(m: &Module, e: ExprId) -> bool {
-    match &m.expr(e).kind {
-        ExprKind::Name(_) | ExprKind::Int(_) | ExprKind::Str { .. } => true,
-        ExprKind::Attribute { value, .. } => pure(m, *value),
-        ExprKind::Unary { operand, .. } => pure(m, *operand),
-        ExprKind::Subscript { value, index } => pure(m, *value) && pure(m, *index),
-        ExprKind::Slice(parts) | ExprKind::Tuple(parts) | ExprKind::List(parts) => parts.iter().all(|&p| pure(m, p)),
-        // `.values()` and `.items()` of a dict, `zip`, `enumerate` give a fresh iterator each time.
-        ExprKind::Call { func, args, .. } => {
-            let name = match m.expr(*func).kind {
-                ExprKind::Name(n) => m.name(n),
-                ExprKind::Attribute { attr, value, .. } if pure(m, value) => m.name(attr),
-                _ => return false,
-            };
-            matches!(name, "values" | "items" | "keys" | "enumerate" | "zip" | "reversed" | "list" | "sorted" | "range" | "len")
-                && args.iter().all(|a| pure(m, a.value))
-        }
-        _ => false,
-    }
-}
-
-/// Whether a statement belongs to a function that some thread runs.
-fn runs_in_a_worker(cx: &Context<'_>, m: &Arc<Module>, stmt: StmtId) -> bool {
-    let mut function = m.scopes.function_around(stmt);
-    while let Some(def) = function {
-        if targets(cx, m).contains(&def) {
-            return true;
-        }
-        if let Some(class) = m.scopes.class_of(def)
-            && m.function(def).is_some_and(|f| m.name(f.name) == "run")
-            && cx.sem.is_thread_class(&ClassRef::Project(Def { module: Arc::clone(m), stmt: class }))
-        {
-            return true;
-        }
-        function = m.scopes.function_around(def);
-    }
-    false
-}
-
-/// Functions of a module that are handed to a thread, process or pool as its work.
-fn targets(cx: &Context<'_>, m: &Arc<Module>) -> Vec<StmtId> {
-    let mut out = Vec::new();
-    for site in cx.sem.sites(cx.counter, m).values().flatten().filter(|s| s.kind == SiteKind::Thread) {
-        if let Some(Type::Function(def)) = target(cx, m, site)
-            && Arc::ptr_eq(&def.module, m)
-        {
-            out.push(def.stmt);
-        }
-    }
-    out
-}
-
-/// What a thread is told to run, if its constructor says.
-fn target(cx: &Context<'_>, m: &Arc<Module>, site: &Site) -> Option<Type> {
-    let ExprKind::Call { args, .. } = &m.expr(site.expr).kind else { return None };
-    let arg = m.argument(args, Some(1), &["target", "function"])?;
-    Some(cx.sem.type_of(m, arg.value))
+    rewrite::line_after(m, stmt, &format!("assert {test}")).or_else(|_| {
+        let end = m.stmt(stmt).span.end;
+        Ok(Edit::insert(&m.file, end, format!("; assert {test}")))
+    })
 }
 
 /// The longest that the workers this join may wait for are known to wait, in seconds; `None` when one of them cannot be seen.
@@ -270,7 +210,7 @@ fn workers(cx: &Context<'_>, site: &Site) -> Option<f64> {
             let ExprKind::Call { args, .. } = &m.expr(thread.expr).kind else { return None };
             before = cx.sem.constant(m, m.argument(args, Some(0), &["interval"])?.value, &Env::default())?.value;
         }
-        let def = match target(cx, m, thread) {
+        let def = match cx.sem.worker(m, thread) {
             Some(Type::Function(def)) => def,
             // Thread(target=time.sleep, args=(1,)): a sleep site of its own.
             Some(Type::External(name)) if name.ends_with(".sleep") => {

@@ -56,7 +56,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         // `"x" * SIZE * 4`: which of the numbers is the one to change is the author's to say.
         if site.unit.is_some_and(|u| matches!(m.expr(u).kind, ExprKind::Binary { .. })) {
             finding.declined = Some("the size is a product of several numbers".to_owned());
-            out.push(Draft { finding, durations: Vec::new() });
+            out.push(Draft::new(finding));
             continue;
         }
         match cx.smaller(site, &amount, round(target).max(2), Dimension::Size) {
@@ -71,7 +71,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             }
             Err(why) => finding.declined = Some(why),
         }
-        out.push(Draft { finding, durations: Vec::new() });
+        out.push(Draft::new(finding));
     }
 }
 

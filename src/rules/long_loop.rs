@@ -69,6 +69,6 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         } else {
             finding.declined = Some("how often it loops is not one number in the test".to_owned());
         }
-        out.push(Draft { finding, durations: Vec::new() });
+        out.push(Draft::new(finding));
     }
 }

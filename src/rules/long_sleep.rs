@@ -74,7 +74,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
                     format!("sleeps {up_to}{seconds} s, {reached} times in this file; a test's budget is {budget} s");
             }
         }
-        out.push(Draft { finding, durations: Context::keys(&amount) });
+        out.push(cx.sleepless(site, &amount, finding));
     }
 }
 

@@ -66,8 +66,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             Ok(fix) => finding.fix = Some(fix),
             Err(why) => finding.declined = Some(why),
         }
-        let durations = Context::keys(amount);
-        out.push(Draft { finding, durations });
+        out.push(cx.sleepless(site, amount, finding));
     }
 }
 

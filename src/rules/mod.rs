@@ -7,14 +7,23 @@ pub mod context;
 mod custom;
 mod join_without_timeout;
 mod large_allocation;
+mod leaked_thread;
 mod long_loop;
 mod long_sleep;
+mod long_timeout;
 mod loop_impact;
+mod missing_slow_marker;
+mod sleep_before_assert;
 mod sleep_budget;
+mod slow_poll;
 mod syntax_error;
 mod too_many_threads;
 mod unchecked_join;
+mod unclosed_resource;
+mod unregistered_marker;
+mod untracked_thread_errors;
 pub(crate) mod unused_suppression;
+mod wait_without_timeout;
 
 use std::fmt;
 
@@ -101,12 +110,21 @@ impl Rule {
 pub static ALL: &[&Rule] = &[
     &long_sleep::RULE,
     &sleep_budget::RULE,
+    &sleep_before_assert::RULE,
+    &slow_poll::RULE,
+    &long_timeout::RULE,
     &join_without_timeout::RULE,
     &unchecked_join::RULE,
+    &wait_without_timeout::RULE,
     &too_many_threads::RULE,
+    &untracked_thread_errors::RULE,
+    &leaked_thread::RULE,
+    &unclosed_resource::RULE,
     &large_allocation::RULE,
     &long_loop::RULE,
     &loop_impact::RULE,
+    &missing_slow_marker::RULE,
+    &unregistered_marker::RULE,
     &unused_suppression::RULE,
     &syntax_error::RULE,
 ];

@@ -74,7 +74,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             finding.fix = fewer_rounds(cx, site, used).ok();
         }
         told.insert(Rc::as_ptr(site));
-        out.push(Draft { finding, durations: Context::keys(&amount) });
+        out.push(cx.sleepless(site, &amount, finding));
     }
     // The file as a whole: the largest of what is left, until the rest fits the budget.
     let mut left: Vec<(&Rc<Site>, f64)> = Vec::new();
@@ -108,7 +108,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
         finding.test = Some(test.test.id.clone());
         finding.cost = Cost { sleep_s: own, ..Cost::default() };
-        out.push(Draft { finding, durations: Context::keys(&amount) });
+        out.push(cx.sleepless(site, &amount, finding));
     }
 }
 

@@ -34,5 +34,5 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let mut finding =
         cx.finding(&RULE.code, m, span, "testdiet could not parse this; nothing in this file will be fixed".to_owned());
     finding.severity = Severity::Info;
-    out.push(Draft { finding, durations: Vec::new() });
+    out.push(Draft::new(finding));
 }

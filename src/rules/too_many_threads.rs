@@ -95,7 +95,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             },
             None => finding.declined = Some("what makes so many of them is not a number in the test".to_owned()),
         }
-        out.push(Draft { finding, durations: Vec::new() });
+        out.push(Draft::new(finding));
     }
 }
 

@@ -23,9 +23,10 @@
 use super::context::{Context, Draft};
 use super::{Code, Rule};
 use crate::discover::Role;
-use crate::edit::{Applicability, Edit, Fix};
+use crate::edit::{Applicability, Fix};
 use crate::python::ast::{ExprKind, StmtKind};
 use crate::query::SiteKind;
+use crate::rewrite;
 use crate::source::Span;
 
 pub(super) static RULE: Rule = Rule {
@@ -62,19 +63,14 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let mut finding =
             cx.finding(&RULE.code, m, span, format!("nobody checks whether `{name}` ended in time: a hang passes silently"));
         finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
-        let end = m.stmt(stmt).span.end;
-        let line = m.source.line_span(m.source.line_of(end));
-        let start = m.source.line_span(m.source.line_of(m.stmt(stmt).span.start)).start;
-        let rest = m.source.slice(Span::new(end, line.end)).trim();
-        let alone = m.source.slice(Span::new(start, m.stmt(stmt).span.start)).trim().is_empty()
-            && (rest.is_empty() || rest.starts_with('#'));
         let simple = matches!(m.expr(receiver).kind, ExprKind::Name(_) | ExprKind::Attribute { .. });
-        if m.role != Role::Product && !m.broken() && alone && simple {
-            let indent = m.source.indent_at(end);
-            let file = m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            let group = format!("join:{file}:{}", span.start);
-            let edit =
-                Edit::insert(&m.file, line.end, format!("{}{indent}assert not {name}.is_alive()", m.source.newline().as_str()));
+        let line = rewrite::line_after(m, stmt, &format!("assert not {name}.is_alive()"));
+        if m.role != Role::Product
+            && !m.broken()
+            && simple
+            && let Ok(edit) = line
+        {
+            let group = rewrite::group("join", m, span);
             finding.fix = Some(
                 Fix::new(Applicability::Unsafe, "Assert that it ended", vec![edit], group)
                     .because("the test may go on with a thread that is still running on purpose"),
@@ -82,6 +78,6 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         } else {
             finding.declined = Some("there is no simple place for the assertion".to_owned());
         }
-        out.push(Draft { finding, durations: Vec::new() });
+        out.push(Draft::new(finding));
     }
 }

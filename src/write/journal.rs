@@ -83,15 +83,15 @@ struct Record {
 }
 
 /// A path, relative to the root where it is below it. Not all paths are Unicode.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Name {
+pub(crate) enum Name {
     Text(String),
     Bytes(Vec<u8>),
 }
 
 impl Name {
-    fn new(path: &Path, root: &Path) -> Self {
+    pub(crate) fn new(path: &Path, root: &Path) -> Self {
         let path = path.strip_prefix(root).unwrap_or(path);
         match path.to_str() {
             Some(text) => Self::Text(text.to_owned()),
@@ -99,15 +99,21 @@ impl Name {
         }
     }
 
+    /// The path as it was written down.
+    #[cfg_attr(unix, allow(clippy::unnecessary_wraps, reason = "elsewhere bytes may be no path"))]
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Text(text) => Some(PathBuf::from(text)),
+            #[cfg(unix)]
+            Self::Bytes(bytes) => Some(PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))),
+            #[cfg(not(unix))]
+            Self::Bytes(_) => None,
+        }
+    }
+
     /// The path, unless it has no business here.
     fn resolve(&self, root: &Path, at_home: bool) -> Option<PathBuf> {
-        let path = match self {
-            Self::Text(text) => PathBuf::from(text),
-            #[cfg(unix)]
-            Self::Bytes(bytes) => PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes)),
-            #[cfg(not(unix))]
-            Self::Bytes(_) => return None,
-        };
+        let path = self.path()?;
         if path.is_absolute() {
             return Some(path).filter(|_| at_home);
         }
@@ -120,6 +126,23 @@ impl Name {
         let real = fs::canonicalize(folder).is_ok_and(|real| real == folder);
         Some(path).filter(|_| real)
     }
+}
+
+/// Makes the folder of testdiet's own in a project, with the `.gitignore` that makes git pass over it.
+///
+/// # Errors
+/// What could not be made, and why.
+pub fn own_folder(root: &Path) -> Result<PathBuf, (PathBuf, io::Error)> {
+    let own = root.join(FOLDER);
+    fs::create_dir_all(&own).map_err(|e| (own.clone(), e))?;
+    let ignore = own.join(".gitignore");
+    if !ignore.exists() {
+        match write_new(&ignore, b"*\n", None) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err((ignore, e)),
+            _ => {}
+        }
+    }
+    Ok(own)
 }
 
 /// The journal of a project, locked.
@@ -243,16 +266,9 @@ impl Journal {
     /// Opens or creates the journal; `None` while another process has it.
     pub fn try_open(root: &Path) -> Result<Option<Self>, WriteError> {
         let root = fs::canonicalize(root).map_err(failed(root))?;
-        let own = root.join(FOLDER);
+        let own = own_folder(&root).map_err(|(path, error)| failed(&path)(error))?;
         let folder = own.join("journal");
         fs::create_dir_all(&folder).map_err(failed(&folder))?;
-        let ignore = own.join(".gitignore");
-        if !ignore.exists() {
-            match write_new(&ignore, b"*\n", None) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(&ignore)(e)),
-                _ => {}
-            }
-        }
         let path = own.join("lock");
         // Read access is asked for because some network file systems want it for a lock.
         let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed(&path))?;

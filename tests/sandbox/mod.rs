@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use testdiet::config::{Configuration, Overrides};
 use testdiet::discover::{Found, discover};
@@ -166,6 +167,24 @@ impl Sandbox {
             .output()
             .unwrap()
     }
+}
+
+/// An interpreter with pytest, pytest-xdist, coverage and `PyYAML`: that of target/venv, which `dev.py` makes when it is not there.
+pub fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Several test binaries may want it at once.
+        let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("venv.lock")).unwrap();
+        lock.lock().unwrap();
+        let dev = Command::new("python3")
+            .args(["dev.py", "venv", "pytest-xdist", "coverage", "pyyaml"])
+            .current_dir(root)
+            .output()
+            .expect("python3 on PATH");
+        assert!(dev.status.success(), "dev.py venv: {}", String::from_utf8_lossy(&dev.stderr));
+        PathBuf::from(String::from_utf8(dev.stdout).unwrap().trim())
+    })
 }
 
 /// Findings as `(line, rule)`.

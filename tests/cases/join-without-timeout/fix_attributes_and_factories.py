@@ -74,7 +74,6 @@ class ServerTest(unittest.TestCase):
     def setUp(self):
         self.thread = threading.Thread(target=work)
         self.thread.start()
-        self.addCleanup(self.thread.join)
 
     def test_one(self):
         self.thread.join()

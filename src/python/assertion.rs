@@ -1,0 +1,120 @@
+//! What assertions say: that something has come about, or that nothing has.
+
+use super::ast::{CompareOp, ExprId, ExprKind, StmtId, StmtKind};
+use super::project::Module;
+
+/// The statements after one in its block.
+#[must_use]
+pub fn following(m: &Module, stmt: StmtId) -> Vec<StmtId> {
+    let mut out: Vec<StmtId> = Vec::new();
+    let Some(parent) = m.stmt(stmt).parent else { return out };
+    m.stmt(parent).kind.blocks(&mut |block| {
+        if let Some(at) = block.iter().position(|s| *s == stmt) {
+            out.extend(&block[at + 1..]);
+        }
+    });
+    out
+}
+
+/// Whether the statement after one asserts that nothing has happened: `assert not x`, `assert x == []`.
+#[must_use]
+pub fn nothing_after(m: &Module, stmt: StmtId) -> bool {
+    following(m, stmt).first().is_some_and(|&next| match &m.stmt(next).kind {
+        StmtKind::Assert { test, .. } => nothing(m, *test),
+        StmtKind::Expr(e) => match m.expr(*e).kind {
+            ExprKind::Call { func, .. } => {
+                let name = m.text(func);
+                ["assertFalse", "assertIsNone", "assertNotIn", "assert_not_called"].iter().any(|w| name.ends_with(w))
+            }
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
+/// Whether a condition says that something is as it was in the beginning.
+fn nothing(m: &Module, e: ExprId) -> bool {
+    match &m.expr(e).kind {
+        ExprKind::Not(_) => true,
+        ExprKind::Compare { first, rest } => rest.iter().any(|&(op, right)| match op {
+            CompareOp::Eq | CompareOp::Is => empty(m, right) || empty(m, *first),
+            CompareOp::NotIn => true,
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+/// What a statement asserts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asserted {
+    /// It is no assertion.
+    Nothing,
+    /// That an expression is true.
+    Test(ExprId),
+    /// An assertion in a shape that is not taken apart: `self.assertEqual(a, b)`.
+    Unreadable,
+}
+
+/// What a statement asserts.
+#[must_use]
+pub fn asserted(m: &Module, stmt: StmtId) -> Asserted {
+    match &m.stmt(stmt).kind {
+        StmtKind::Assert { test, .. } => Asserted::Test(*test),
+        StmtKind::Expr(e) => {
+            let ExprKind::Call { func, args, .. } = &m.expr(*e).kind else { return Asserted::Nothing };
+            let ExprKind::Attribute { attr, .. } = m.expr(*func).kind else { return Asserted::Nothing };
+            match m.name(attr) {
+                "assertTrue" if args.len() == 1 => Asserted::Test(args[0].value),
+                name if name.starts_with("assert") => Asserted::Unreadable,
+                _ => Asserted::Nothing,
+            }
+        }
+        _ => Asserted::Nothing,
+    }
+}
+
+/// Whether an assertion says that something has come about, rather than that nothing has.
+#[must_use]
+pub fn positive(m: &Module, e: ExprId) -> bool {
+    match &m.expr(e).kind {
+        ExprKind::Bool2 { left, right, .. } => positive(m, *left) && positive(m, *right),
+        ExprKind::Compare { first, rest } => rest.iter().all(|&(op, right)| match op {
+            CompareOp::Eq => !empty(m, right) && !empty(m, *first),
+            CompareOp::Is => matches!(m.expr(right).kind, ExprKind::Bool(true)),
+            CompareOp::In | CompareOp::Gt | CompareOp::GtE => true,
+            CompareOp::Lt | CompareOp::LtE | CompareOp::NotEq | CompareOp::NotIn => false,
+            CompareOp::IsNot => matches!(m.expr(right).kind, ExprKind::None),
+        }),
+        ExprKind::Name(_) | ExprKind::Attribute { .. } | ExprKind::Call { .. } => !goes_on(m, e),
+        _ => false,
+    }
+}
+
+/// What something is before anything has happened.
+fn empty(m: &Module, e: ExprId) -> bool {
+    match &m.expr(e).kind {
+        ExprKind::Int(Some(0)) | ExprKind::Bool(false) | ExprKind::None => true,
+        ExprKind::Float(f) => *f == 0.0,
+        ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Set(items) => items.is_empty(),
+        ExprKind::Dict(items) => items.is_empty(),
+        ExprKind::Str { len, .. } => *len == Some(0),
+        ExprKind::Call { func, args, .. } => args.is_empty() && matches!(m.text(*func), "set" | "list" | "dict" | "tuple"),
+        _ => false,
+    }
+}
+
+/// Names of what is true from the start and has to stay so.
+fn goes_on(m: &Module, e: ExprId) -> bool {
+    let name = match m.expr(e).kind {
+        ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
+        ExprKind::Call { func, .. } => match m.expr(func).kind {
+            ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } => m.name(n),
+            _ => "",
+        },
+        _ => "",
+    };
+    let name = name.to_ascii_lowercase();
+    ["alive", "running", "connected", "active", "open", "locked", "healthy", "valid"].iter().any(|w| name.contains(w))
+        || matches!(name.as_str(), "all" | "isinstance" | "hasattr" | "empty")
+}

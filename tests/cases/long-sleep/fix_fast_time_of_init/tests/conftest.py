@@ -1,0 +1,7 @@
+import pytest
+
+# >>> testdiet >>>
+@pytest.fixture
+def fast_time():
+    yield
+# <<< testdiet <<<

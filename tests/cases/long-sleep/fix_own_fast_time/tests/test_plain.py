@@ -1,0 +1,5 @@
+import time
+
+
+def test_plain():
+    time.sleep(2)

@@ -1,0 +1,25 @@
+"""Threads that are over when the helper that starts them returns do not add up over its calls."""
+
+import threading
+
+
+def try_once(target):
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join(timeout=5)
+    assert not thread.is_alive()
+
+
+def test_many_calls(server):
+    try_once(server.ping)
+    try_once(server.ping)
+    try_once(server.ping)
+    try_once(server.ping)
+    try_once(server.ping)
+    try_once(server.ping)
+    try_once(server.ping)
+
+
+def test_many_rounds(server):
+    for _ in range(20):
+        try_once(server.ping)
