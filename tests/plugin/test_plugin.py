@@ -37,7 +37,7 @@ def test_unasked_it_does_nothing(run):
         def test_real():
             assert type(time.sleep).__name__ == "builtin_function_or_method"
             assert threading.Thread.start.__module__ == "threading"
-            assert not [name for name in sys.modules if name.startswith("testdiet.") and name != "testdiet.plugin"]
+            assert not [name for name in sys.modules if name.startswith("testdiet.") and name not in ("testdiet.plugin", "testdiet.slow")]
         """
     )
     result.assert_outcomes(passed=1)
