@@ -167,6 +167,8 @@ def test():
     results = cargo_test()
     say("The suite of the demo, end to end")
     end_to_end()
+    say("The plugin and its clock")
+    plugin_tests()
     say("Hazards: what a smaller number could silently weaken")
     hazards = [venv(), ROOT / "tests" / "hazards" / "run.py", "--testdiet", build(release=False)]
     run(hazards)
@@ -174,6 +176,15 @@ def test():
     say("Everything passes")
     print("\n".join(results))
     print(f"m2 end to end: ok; all of it took {time.monotonic() - started:.0f} s", flush=True)
+
+
+def plugin_tests():
+    """The pytest plugin's own tests, and m2 on virtual time without an edit."""
+    python = venv(("pytest", "pytest-xdist", "pytest-timeout"))
+    env = {"PYTHONPATH": str(ROOT / "python"), "PYTHONDONTWRITEBYTECODE": "1"}
+    options = ["-q", "-p", "no:cacheprovider", "-p", "testdiet.plugin"]
+    run([python, "-m", "pytest", *options, "tests/plugin"], env=env)
+    run([python, "-m", "pytest", *options, "--fast-time"], cwd=copy_suite(target() / "m2-fast-time"), env=env)
 
 
 def cargo_test():

@@ -11,6 +11,6 @@ def run(pytester):
 
     def run(source, *options):
         pytester.makepyfile(source)
-        return pytester.runpytest_subprocess("-p", "testdiet.plugin", "-p", "no:cacheprovider", *options)
+        return pytester.runpytest_subprocess("-p", "testdiet.plugin", "-p", "no:cacheprovider", "-p", "no:randomly", *options)
 
     return run

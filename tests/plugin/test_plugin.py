@@ -1,0 +1,364 @@
+"""The plugin as its users meet it: pytest in a process of its own, its outcomes and what it prints."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SLEEPER = """
+    import time
+
+    def test_sleeps():
+        before = time.monotonic()
+        time.sleep(3600)
+        assert time.monotonic() - before >= 3600
+"""
+
+
+def test_whole_run(run):
+    result = run(SLEEPER, "--fast-time")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["fast_time: 3600.0 s saved in 1 tests"])
+
+
+def test_whole_run_by_ini(run, pytester):
+    pytester.makeini("[pytest]\nfast_time = true\n")
+    run(SLEEPER).assert_outcomes(passed=1)
+
+
+def test_unasked_it_does_nothing(run):
+    result = run(
+        """
+        import sys, threading, time
+
+        def test_real():
+            assert type(time.sleep).__name__ == "builtin_function_or_method"
+            assert threading.Thread.start.__module__ == "threading"
+            assert not [name for name in sys.modules if name.startswith("testdiet.") and name not in ("testdiet.plugin", "testdiet.slow")]
+        """
+    )
+    result.assert_outcomes(passed=1)
+    assert "fast_time" not in result.stdout.str()
+
+
+def test_fixture_and_stats(run):
+    result = run(
+        """
+        import time
+
+        def test_it(fast_time):
+            time.sleep(100)
+            assert fast_time.stats.virtual_seconds >= 99
+            assert fast_time.stats.jumps == 1
+            assert fast_time.stats.guards == {}
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_testcase_class(run):
+    result = run(
+        """
+        import time, unittest, pytest
+
+        @pytest.mark.usefixtures("fast_time")
+        class Case(unittest.TestCase):
+            def setUp(self):
+                time.sleep(3600)
+
+            def test_it(self):
+                time.sleep(3600)
+        """
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["fast_time: 7200.0 s saved in 1 tests"])
+
+
+def test_real_time_mark(run):
+    result = run(
+        """
+        import time, pytest
+
+        @pytest.mark.real_time
+        def test_it():
+            before = time.clock_gettime(time.CLOCK_MONOTONIC) if hasattr(time, "CLOCK_MONOTONIC") else None
+            time.sleep(0.2)
+            assert before is None or time.clock_gettime(time.CLOCK_MONOTONIC) - before >= 0.2
+        """,
+        "--fast-time",
+        "--strict-markers",
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["fast_time: 0.0 s saved in 1 tests; 1 on real time", "  real_time: the test is marked so: 1 (*"])
+
+
+def test_given_twice(run):
+    run(SLEEPER, "-p", "testdiet.plugin", "--fast-time").assert_outcomes(passed=1)
+
+
+def test_deadlock_fails_with_every_stack(run):
+    result = run(
+        """
+        import threading
+
+        def waits_for_ever(event):
+            event.wait()
+
+        def test_it():
+            event = threading.Event()
+            threading.Thread(target=waits_for_ever, args=(event,), daemon=True, name="the-other").start()
+            try:
+                event.wait()
+            except Exception:
+                pass
+
+        def test_next():
+            pass
+        """,
+        "--fast-time",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*every thread waits without a deadline*", "*'the-other'*", "*waits_for_ever*"])
+
+
+def test_leaked_threads_do_not_turn_it_off(run):
+    result = run(
+        """
+        import threading, time
+
+        def idle():
+            threading.Event().wait()
+
+        def poll():
+            while True:
+                time.sleep(10)
+
+        def test_leaks():
+            threading.Thread(target=idle, daemon=True).start()
+            threading.Thread(target=poll, daemon=True).start()
+
+        def test_later(fast_time):
+            time.sleep(3600)
+            assert fast_time.stats.virtual_seconds > 3599 and not fast_time.stats.guards
+        """,
+        "--fast-time",
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_thread_from_before_is_a_guard(run):
+    result = run(
+        """
+        import threading, time, pytest
+
+        quit = threading.Event()
+
+        def test_real():
+            threading.Thread(target=quit.wait, name="from-before", daemon=True).start()
+
+        def test_asks(fast_time):
+            time.sleep(0.1)
+            assert any("'from-before' was not started under the clock" in reason for reason in fast_time.stats.guards)
+            quit.set()
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_open_socket_is_a_guard(run):
+    result = run(
+        """
+        import socket, time
+
+        def test_it(fast_time):
+            with socket.socket():
+                time.sleep(0.1)
+            assert list(fast_time.stats.guards) == ["socket: one is open"]
+            time.sleep(3600)
+            assert fast_time.stats.virtual_seconds > 3599
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_runaway(run):
+    result = run(
+        """
+        import time
+
+        def test_it(fast_time):
+            from testdiet import clock
+            for _ in range(clock.RUNAWAY):
+                time.sleep(60)
+            time.sleep(0.1)
+            assert any(reason.startswith("runaway") for reason in fast_time.stats.guards)
+
+        def test_next(fast_time):
+            time.sleep(3600)
+            assert fast_time.stats.jumps == 1
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_captured_earlier(run, pytester):
+    pytester.makepyfile(
+        product="""
+        import time
+        from functools import partial
+        from time import monotonic
+
+        class Cache:
+            clock = staticmethod(time.monotonic)
+
+            def __init__(self, timer=time.monotonic):
+                self.timer = timer
+                self.made = timer()
+
+        cache = Cache()
+        pause = partial(time.sleep, 5)
+
+        def closure(now=None):
+            clock = time.monotonic
+            return lambda: clock()
+
+        read = closure()
+        listed = [time.monotonic]
+        """
+    )
+    result = run(
+        """
+        import product
+
+        def test_it(fast_time):
+            readers = [product.monotonic, product.cache.timer, product.Cache.clock, product.read, product.listed[0], product.Cache().timer]
+            before = [read() for read in readers]
+            product.pause()
+            assert [read() - earlier >= 5 for read, earlier in zip(readers, before)] == [True] * 6
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_under_xdist(run):
+    pytest.importorskip("xdist")
+    result = run(SLEEPER + "\n\n    def test_two():\n        time.sleep(60)\n", "--fast-time", "-n", "2")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["fast_time: 3660.0 s saved in 2 tests"])
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_under_pytest_timeout(run, method):
+    pytest.importorskip("pytest_timeout")
+    run(SLEEPER, "--fast-time", "--timeout", "60", "--timeout-method", method).assert_outcomes(passed=1)
+
+
+def test_real_fork_and_pickle(run):
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork")
+    result = run(
+        """
+        import os, pickle, time
+
+        def test_it(fast_time):
+            assert pickle.loads(pickle.dumps(time.sleep)) is time.sleep
+            pid = os.fork()
+            if pid == 0:
+                before = time.clock_gettime(time.CLOCK_MONOTONIC)
+                time.sleep(0.1)
+                os._exit(0 if time.clock_gettime(time.CLOCK_MONOTONIC) - before >= 0.1 else 1)
+            assert os.waitpid(pid, 0)[1] == 0
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_leaked_thread_fails_the_test(run, pytester):
+    pytester.makeini("[pytest]\nfail_on_leaked_threads = true\n")
+    result = run(
+        """
+        import threading, time
+
+        def test_leaks():
+            threading.Thread(target=time.sleep, args=(30,), daemon=True, name="left-behind").start()
+
+        def test_ends():
+            threading.Thread(target=time.sleep, args=(0.1,)).start()
+        """
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*left-behind*"])
+
+
+def test_with_cleanup(run):
+    result = run(
+        """
+        import threading
+
+        log = []
+
+        class Monitor(threading.Thread):
+            def __init__(self):
+                super().__init__()
+                self.quit = threading.Event()
+
+            def run(self):
+                self.quit.wait()
+
+            def stop(self):
+                self.quit.set()
+                log.append("stopped")
+
+        def test_starts(with_cleanup):
+            with_cleanup(Monitor()).start()
+            assert not log
+
+        def test_after():
+            assert log == ["stopped"] and threading.active_count() == 1
+
+        def test_nothing_to_call(with_cleanup):
+            with_cleanup(object())
+        """
+    )
+    result.assert_outcomes(passed=2, failed=1)
+
+
+def test_wait_until(run, monkeypatch):
+    source = """
+        import threading, pytest
+        from testdiet import wait_until
+
+        def test_waits(fast_time):
+            box = []
+            threading.Timer(2, box.append, [1]).start()
+            assert wait_until(lambda: box[0], timeout=5) == 1
+
+        def test_gives_up(fast_time):
+            with pytest.raises(AssertionError, match="not true within 3 s"):
+                wait_until(lambda: False, timeout=3)
+
+        def test_true_at_the_start():
+            wait_until(lambda: True)
+    """
+    run(source).assert_outcomes(passed=3)
+    monkeypatch.setenv("TESTDIET_VERIFY", "1")
+    result = run(source)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*was true before anything was waited for*"])
+
+
+def test_vendored(pytester):
+    """One file, in a suite whose interpreter finds no testdiet."""
+    text = subprocess.run([sys.executable, "-m", "testdiet.vendor"], check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
+    assert not re.search(r"^\s*(from|import) testdiet", text, re.MULTILINE)
+    Path("fast_time_plugin.py").write_text(text, encoding="utf-8")
+    battery = (Path(__file__).parent / "test_battery.py").read_text(encoding="utf-8")
+    Path("test_vendored.py").write_text(battery, encoding="utf-8")
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:testdiet.plugin", "-p", "fast_time_plugin"]
+    ended = subprocess.run(command, env={**env, "PYTHONPATH": os.getcwd()}, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+    assert ended.returncode == 0, ended.stdout
+    assert "fast_time: " in ended.stdout
