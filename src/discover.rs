@@ -38,6 +38,21 @@ pub enum Role {
     Product,
 }
 
+/// A path without `.` and `..`, which name nothing of their own; links are not followed.
+#[must_use]
+pub fn normal(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut out, part| {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+        out
+    })
+}
+
 /// A file to look at.
 #[derive(Debug, Clone)]
 pub struct Found {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Failure;
 use super::options::{FileOptions, GlobalOptions, RuleOptions};
 use crate::config::{Configuration, Overrides, Settings};
-use crate::discover::{Discovered, Found, Role, Suites, discover};
+use crate::discover::{Discovered, Found, Role, Suites, discover, normal};
 use crate::edit::Applicability;
 use crate::engine::{Change, FileError, Input};
 use crate::init::Project;
@@ -153,21 +153,6 @@ fn overrides(files: &FileOptions, rules: &RuleOptions, global: &GlobalOptions) -
         isolated: global.isolated,
         as_test: files.as_test,
     }
-}
-
-/// A path without `.` and `..`, which name nothing of their own.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    path.components().fold(PathBuf::new(), |mut out, part| {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-        out
-    })
 }
 
 fn eprintln_note(note: &FileError) {
