@@ -156,6 +156,33 @@ fn exactly_what_the_tests_refuse_is_relaxed_or_dropped() {
 }
 
 #[test]
+fn a_wait_for_what_holds_already_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "jobs.py",
+        "import threading\n\n\nclass Job:\n    done = False\n\n    def at_once(self):\n        self.done = True\n\n    \
+         def later(self):\n        threading.Timer(0.3, self.at_once).start()\n",
+    );
+    let test = |start: &str| {
+        format!("def test_{start}():\n    job = Job()\n    job.{start}()\n    time.sleep(0.8)\n    assert job.done\n")
+    };
+    let tests = ["import time\n\nfrom jobs import Job\n".to_owned(), test("at_once"), test("later")];
+    sandbox.write("tests/test_jobs.py", tests.join("\n\n"));
+    sandbox.write("pytest.ini", "[pytest]\npythonpath = .\n");
+    sandbox.write("testdiet.toml", "[fix]\nfast-time = true\nstrategies = [\"wait-until\"]\n");
+    let proof = json(&verify(&sandbox, &["--output-format=json"]));
+    let fates = fates(&proof);
+    assert_eq!(
+        fates.iter().map(|(message, fate, _)| format!("{fate}: {message}")).collect::<Vec<_>>(),
+        ["dropped: Wait until `job.done`", "proven: Wait until `job.done`",]
+    );
+    assert!(fates[0].2.contains("was true before anything was waited for"), "{}", fates[0].2);
+    let after = text(&sandbox, "tests/test_jobs.py");
+    assert!(after.contains("job.at_once()\n    time.sleep(0.8)\n    assert job.done\n"), "{after}");
+    assert!(after.contains("job.later()\n    wait_until(lambda: job.done, timeout=5.0)\n    assert job.done\n"), "{after}");
+}
+
+#[test]
 fn a_suite_that_takes_every_fix_ends_well_and_shows_the_table() {
     let sandbox = project(&[GOOD]);
     let output = verify_with(&sandbox, python(), &[]);
