@@ -84,15 +84,10 @@ class _Contended:
         return repr(self._raw)
 
 
-class Lock(_Contended, metaclass=_Disguise):
-    """``threading.Lock``."""
+class _Acquired(_Contended):
+    """What ``Lock`` and ``RLock`` share: taken at once where that goes, else waited for."""
 
     __slots__ = ()
-    _real = _LockType
-
-    def __init__(self):
-        self._raw = _thread.allocate_lock()
-        self._waiters = deque()
 
     @property
     def __class__(self):
@@ -118,6 +113,22 @@ class Lock(_Contended, metaclass=_Disguise):
         got = self._await(None if timeout == -1 else timeout, attempt, lambda: held or attempt())
         return self._raw.acquire(True, timeout) if got is None else got
 
+    def __enter__(self):
+        if not self._raw.acquire(False):
+            self._acquire_contended(-1)
+        return True
+
+
+class Lock(_Acquired, metaclass=_Disguise):
+    """``threading.Lock``."""
+
+    __slots__ = ()
+    _real = _LockType
+
+    def __init__(self):
+        self._raw = _thread.allocate_lock()
+        self._waiters = deque()
+
     def release(self):
         self._raw.release()
         if self._waiters:
@@ -125,11 +136,6 @@ class Lock(_Contended, metaclass=_Disguise):
 
     def locked(self):
         return self._raw.locked()
-
-    def __enter__(self):
-        if not self._raw.acquire(False):
-            self._acquire_contended(-1)
-        return True
 
     def __exit__(self, *exception):
         self._raw.release()
@@ -140,10 +146,10 @@ class Lock(_Contended, metaclass=_Disguise):
         self._raw._at_fork_reinit()
         self._waiters.clear()
 
-    acquire_lock, release_lock, locked_lock = acquire, release, locked
+    acquire_lock, release_lock, locked_lock = _Acquired.acquire, release, locked
 
 
-class RLock(_Contended, metaclass=_Disguise):
+class RLock(_Acquired, metaclass=_Disguise):
     """``threading.RLock``, which owns and counts; only the waiting is ours."""
 
     __slots__ = ()
@@ -153,30 +159,10 @@ class RLock(_Contended, metaclass=_Disguise):
         self._raw = _thread.RLock()
         self._waiters = deque()
 
-    @property
-    def __class__(self):
-        return self._real
-
-    def acquire(self, blocking=True, timeout=-1):
-        if timeout != -1:
-            _check(blocking, timeout)
-        if self._raw.acquire(False):
-            return True
-        if not blocking or timeout == 0:
-            return False
-        return self._acquire_contended(timeout)
-
-    _acquire_contended = Lock._acquire_contended
-
     def release(self):
         self._raw.release()
         if self._waiters and not self._raw._is_owned():
             self._pass_on()
-
-    def __enter__(self):
-        if not self._raw.acquire(False):
-            self._acquire_contended(-1)
-        return True
 
     def __exit__(self, *exception):
         self.release()
