@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use sandbox::{Sandbox, python};
@@ -638,7 +639,12 @@ fn at_a_terminal(sandbox: &Sandbox, args: &[&str], keys: &[&str]) -> (u32, Strin
         shown.extend_from_slice(&buffer[..n]);
         let asked = text(&shown).matches("Write this? [").count();
         if typed < keys.len() && asked > typed {
-            // dialoguer writes its question anew for each key; what it settles on has no bracket.
+            // dialoguer writes its question anew for each key; what it settles on has no bracket. It reads keys only once lines
+            // are no longer put together by the terminal, which would take Ctrl-C for itself.
+            let cooked = || pair.master.get_termios().is_some_and(|t| format!("{:?}", t.local_flags).contains("ICANON"));
+            while cooked() && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             writer.write_all(keys[typed].as_bytes()).unwrap();
             writer.flush().unwrap();
             typed += 1;
