@@ -194,6 +194,8 @@ def test():
     hazards = [venv(), ROOT / "tests" / "hazards" / "run.py", "--testdiet", build(release=False)]
     run(hazards)
     run([*hazards, "--fast-time", ROOT / "python"])
+    say("Random suites of sleeps and timeouts")
+    run([venv(), ROOT / "tests" / "timing" / "run.py", "--testdiet", build(release=False)])
     say("Everything passes")
     print("\n".join(results))
     print(f"m2 end to end: ok; all of it took {time.monotonic() - started:.0f} s", flush=True)

@@ -14,7 +14,7 @@ use crate::config::FixSettings;
 use crate::discover::Role;
 use crate::edit::Edit;
 use crate::python::assertion::nothing_after;
-use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, ParamKind, StmtId, StmtKind};
+use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, Param, ParamKind, StmtId, StmtKind};
 use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
 use crate::python::project::Module;
@@ -595,9 +595,10 @@ impl Builder<'_, '_> {
                     self.parameters(m, e, &init.module, &f.params, 1, args, env, true);
                 }
             }
-            // A dataclass: its annotated fields are its parameters.
-            _ if self.sem.decorated(&class.module, class.stmt, "dataclasses.dataclass") => self.keywords(m, args, env),
-            _ => self.keywords(m, args, env),
+            _ => match fields(self.sem, class, 0) {
+                Some(fields) => self.parameters(m, e, &class.module, &fields, 0, args, env, true),
+                None => self.keywords(m, args, env),
+            },
         }
     }
 
@@ -607,7 +608,7 @@ impl Builder<'_, '_> {
         m: &Arc<Module>,
         call: ExprId,
         home: &Arc<Module>,
-        params: &[crate::python::ast::Param],
+        params: &[Param],
         skip: usize,
         args: &[Arg],
         env: &Env,
@@ -616,7 +617,10 @@ impl Builder<'_, '_> {
         let splat = args.iter().any(|a| matches!(a.kind, ArgKind::Star | ArgKind::DoubleStar));
         for (i, p) in params.iter().enumerate().skip(skip) {
             let name = home.name(p.name).to_owned();
-            let Some(unit) = duration_name(&name) else { continue };
+            let Some(unit) = duration_name(&name) else {
+                self.built_by_default(home, p, m.argument(args, Some(i - skip), &[&name]).is_some());
+                continue;
+            };
             let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"));
             let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
             // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
@@ -666,6 +670,17 @@ impl Builder<'_, '_> {
             };
             let i = self.intern(key, duration);
             self.timeouts.push((vec![(i, 1.0)], repeats(&name)));
+        }
+    }
+
+    /// `def __init__(self, options=Options())`: what that is told by default, no argument here can change.
+    fn built_by_default(&mut self, home: &Arc<Module>, parameter: &Param, given: bool) {
+        if let Some(default) = parameter.default.filter(|_| !given)
+            && let ExprKind::Call { func, args, .. } = &home.expr(default).kind
+            && let Type::Class(def) = self.sem.type_of(home, *func)
+            && fields(self.sem, &def, 0).is_some()
+        {
+            self.construct(home, default, &def, args, &Env::default());
         }
     }
 
@@ -836,7 +851,6 @@ impl Builder<'_, '_> {
             }
             for (i, expr) in m.ast.exprs.iter().enumerate() {
                 let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
-                let _ = i;
                 if !body.contains(expr.span) {
                     continue;
                 }
@@ -844,6 +858,13 @@ impl Builder<'_, '_> {
                     ExprKind::Attribute { attr, .. } | ExprKind::Name(attr) => m.name(attr),
                     _ => continue,
                 };
+                // `options or Options()`: as with a default, no argument says otherwise.
+                if let Type::Class(def) = self.sem.type_of(m, *func)
+                    && fields(self.sem, &def, 0).is_some()
+                {
+                    self.construct(m, ExprId(i as u32), &def, args, &Env::default());
+                    continue;
+                }
                 if matches!(name, "int" | "floor" | "ceil" | "round") && args.first().is_some_and(|a| reads_clock(m, a.value)) {
                     self.decline("the code under test counts in whole seconds".to_owned());
                 }
@@ -1083,6 +1104,50 @@ impl Builder<'_, '_> {
         }
         out
     }
+}
+
+/// The parameters of a class whose annotated attributes are its parameters: a dataclass, a class of attrs, a named tuple. `None` for
+/// any other class, and for one that takes some of them from a class of another module.
+fn fields(sem: &Semantics<'_>, class: &Def, depth: usize) -> Option<Vec<Param>> {
+    const MAKERS: [&str; 6] =
+        ["dataclasses.dataclass", "attr.dataclass", "attr.define", "attr.frozen", "attrs.define", "attrs.frozen"];
+    let m = &class.module;
+    let bases = sem.bases(class);
+    let tuple = matches!(&bases[..], [ClassRef::External(base)] if &**base == "typing.NamedTuple");
+    if depth > 5 || !(tuple || MAKERS.iter().any(|maker| sem.decorated(m, class.stmt, maker))) {
+        return None;
+    }
+    let mut out: Vec<Param> = Vec::new();
+    for base in bases.iter().filter(|_| !tuple) {
+        let ClassRef::Project(base) = base else { continue };
+        if !Arc::ptr_eq(&base.module, m) {
+            return None;
+        }
+        out.extend(fields(sem, base, depth + 1)?);
+    }
+    for &id in &m.class(class.stmt)?.body {
+        let StmtKind::Assign { targets, annotation: Some(annotation), value } = &m.stmt(id).kind else { continue };
+        let [target] = targets[..] else { continue };
+        let ExprKind::Name(name) = m.expr(target).kind else { continue };
+        if m.text(*annotation).contains("ClassVar") {
+            continue;
+        }
+        // `field(default=2.0)`; one that `__init__` does not take is set by something else.
+        let mut default = *value;
+        if let Some(ExprKind::Call { args, .. }) = value.map(|v| &m.expr(v).kind) {
+            if m.argument(args, None, &["init"]).is_some_and(|arg| m.text(arg.value) == "False") {
+                continue;
+            }
+            default = m.argument(args, None, &["default"]).map(|arg| arg.value).or(*value);
+        }
+        let span = m.expr(target).span;
+        let field = Param { name, name_span: span, kind: ParamKind::Normal, annotation: Some(*annotation), default, span };
+        match out.iter_mut().find(|known| known.name == name) {
+            Some(known) => *known = field,
+            None => out.push(field),
+        }
+    }
+    Some(out)
 }
 
 /// Whether a test speaks of something that expires, resets or is let through at a rate.
