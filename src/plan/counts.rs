@@ -131,7 +131,9 @@ pub fn plan(
             floor = floor.max(limit + 1);
         }
     }
-    let new = target.max(floor);
+    // `range(1, 11)`, `range(N - 1)`: what is written is more than what it counts.
+    let extra = if term.factor == 1.0 && constant.offset < 0.0 { -constant.offset as u64 } else { 0 };
+    let new = (target + extra).max(floor);
     if new >= old {
         return Err(format!("it cannot get smaller than {floor} without losing what the test shows"));
     }
@@ -196,7 +198,7 @@ pub fn plan(
     edits.sort();
     edits.dedup();
     let span = m.expr(term.expr).span;
-    Ok(CountPlan { edits, before: old, after: new, group: format!("count:{}:{}", file_name(m), span.start) })
+    Ok(CountPlan { edits, before: old - extra, after: new - extra, group: format!("count:{}:{}", file_name(m), span.start) })
 }
 
 /// From here on a loop is long, not a number of parties.

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap as HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Code, sleep_before_assert};
+use super::{Code, missing_slow_marker, sleep_before_assert};
 use crate::config::{Settings, Strategy};
 use crate::discover::Role;
 use crate::edit::{Applicability, Fix};
@@ -194,6 +194,11 @@ impl<'a> Context<'a> {
                         draft.note = why;
                         continue;
                     }
+                },
+                // After shorter durations it is `missing-slow-marker` that sees what is left.
+                Strategy::Slow if !shrinks => match missing_slow_marker::slow(self, site) {
+                    Ok(fix) => fix,
+                    Err(_) => continue,
                 },
                 Strategy::WaitUntil if equipped => {
                     let Some(fix) = sleep_before_assert::wait_until(self, site, amount.value) else { continue };

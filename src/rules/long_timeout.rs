@@ -43,6 +43,9 @@ pub(super) static RULE: Rule = Rule {
     judge: Some(judge),
 };
 
+/// What the timeouts of connections and requests are called: they end with the answer.
+const PEERS: [&str; 6] = ["connect", "read", "write", "request", "acquire", "handshake"];
+
 fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let budget = cx.settings.budgets.sleep_per_test;
     for test in cx.tests.iter().filter(|t| !t.fast_time && !t.slow) {
@@ -54,6 +57,10 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
                 continue;
             }
             let name = d.key.parameter.as_str();
+            // A default that only matters when a peer does not answer: nobody asked for it, and nobody waits for it.
+            if PEERS.iter().any(|word| name.contains(word)) {
+                continue;
+            }
             let what = if name.is_empty() { d.text.clone() } else { format!("the default of `{name}`, {} s,", seconds(value)) };
             let span =
                 if d.key.span.start == d.key.span.end { Span::new(d.key.span.start, d.key.span.end + 1) } else { d.key.span };

@@ -38,7 +38,7 @@ use crate::config::Strategy;
 use crate::edit::{Applicability, Edit, Fix};
 use crate::finding::Finding;
 use crate::python::ast::{ExprId, Function, StmtId, StmtKind};
-use crate::python::cost::{TestFacts, Use};
+use crate::python::cost::{Site, TestFacts, Use};
 use crate::python::project::Module;
 use crate::python::scope::MODULE;
 use crate::query::SiteKind;
@@ -127,6 +127,39 @@ fn reaches(facts: &TestFacts, finding: &Finding) -> bool {
     })
 }
 
+/// The fix that marks all tests of this file that reach a sleep, where that goes before shorter durations.
+///
+/// # Errors
+/// With the reason why one of them cannot be marked.
+pub(super) fn slow(cx: &Context<'_>, site: &Site) -> Result<Fix, String> {
+    let mut functions: BTreeMap<StmtId, Vec<&TestFacts>> = BTreeMap::new();
+    for (facts, _) in cx.uses(site).filter(|(facts, used)| used.times > 0.0 && !facts.slow && !facts.fast_time) {
+        // One that is within its budget stays in a plain run, and so does the sleep.
+        heavy(cx, facts).ok_or("a test that reaches it is within its budget")?;
+        functions.entry(facts.test.def.stmt).or_default().push(facts);
+    }
+    let fixes: Vec<Fix> = functions.values().map(|tests| fix(cx, tests[0], tests)).collect::<Result<_, _>>()?;
+    let mut edits: Vec<Edit> = fixes.iter().flat_map(|fix| fix.edits.iter().cloned()).collect();
+    edits.sort();
+    edits.dedup();
+    let message = match fixes.len() {
+        0 => return Err("no test of this file reaches it".to_owned()),
+        1 => "Mark the test `slow`".to_owned(),
+        n => format!("Mark the {n} tests that reach it `slow`"),
+    };
+    let runs: u64 = functions.values().flatten().map(|facts| facts.runs).sum();
+    let group = rewrite::group("slow", &site.module, site.module.expr(site.expr).span);
+    Ok(Fix::new(Applicability::Unsafe, message, edits, group).because(left_out(runs)))
+}
+
+/// What marking tests costs.
+fn left_out(runs: u64) -> String {
+    match runs {
+        1 => "a run that leaves slow tests out no longer runs it".to_owned(),
+        n => format!("a run that leaves slow tests out no longer runs its {n} cases"),
+    }
+}
+
 fn fix(cx: &Context<'_>, worst: &TestFacts, tests: &[&TestFacts]) -> Result<Fix, String> {
     let def = &worst.test.def;
     let m = &def.module;
@@ -146,12 +179,8 @@ fn fix(cx: &Context<'_>, worst: &TestFacts, tests: &[&TestFacts]) -> Result<Fix,
     edits.extend(import);
     edits.extend(registration(cx)?.into_iter().flatten());
     let runs: u64 = tests.iter().map(|facts| facts.runs).sum();
-    let reason = match runs {
-        1 => "a run that leaves slow tests out no longer runs it".to_owned(),
-        n => format!("a run that leaves slow tests out no longer runs its {n} cases"),
-    };
     let group = rewrite::group("slow", m, function.name_span);
-    Ok(Fix::new(Applicability::Unsafe, "Mark the test `slow`", edits, group).because(reason))
+    Ok(Fix::new(Applicability::Unsafe, "Mark the test `slow`", edits, group).because(left_out(runs)))
 }
 
 /// The edit that puts the mark above all other decorators; but below `@staticmethod` and `@classmethod`, whose results are no
