@@ -4,8 +4,11 @@
 //! number there is either explained by the count (it is the count, one less, a product with another loop, a sum of the range)
 //! and moves with it, or harmless, or unexplained: then nothing moves and the finding says which number stood in the way.
 
+mod point;
+
 use std::sync::Arc;
 
+use self::point::{boundary, buffered, is_the_point, named, needs_much, statistical};
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;
 use crate::edit::Edit;
@@ -132,12 +135,12 @@ pub fn plan(
         }
     }
     // `range(1, 11)`, `range(N - 1)`: what is written is more than what it counts.
-    let extra = if term.factor == 1.0 && constant.offset < 0.0 { -constant.offset as u64 } else { 0 };
+    let extra = if (term.factor - 1.0).abs() < 1e-9 && constant.offset < 0.0 { -constant.offset as u64 } else { 0 };
     let new = (target + extra).max(floor);
     if new >= old {
         return Err(format!("it cannot get smaller than {floor} without losing what the test shows"));
     }
-    if new * 3 > old * 2 {
+    if new.saturating_mul(3) > old.saturating_mul(2) {
         return Err(format!("{new} instead of {old} would gain next to nothing"));
     }
     let mut edits = vec![rewritten(m, term.expr, term.value, new as f64)?];
@@ -203,207 +206,6 @@ pub fn plan(
 
 /// From here on a loop is long, not a number of parties.
 const MANY: u64 = 1000;
-
-/// A number that sits at a boundary (HAZARDS row 19): beyond 2³¹, one beside a power of two, or the size of a pipe's buffer.
-fn boundary(n: u64, dimension: Dimension) -> Option<String> {
-    if n >= 1 << 31 {
-        return Some(format!("{n} is beyond 2³¹, which may be its point"));
-    }
-    let reach = match dimension {
-        Dimension::Size if n > 1 << 12 => 16,
-        _ => 1,
-    };
-    for k in 6..32 {
-        let power = 1_u64 << k;
-        if n.abs_diff(power) <= reach.max(power / 1000) && n != power {
-            return Some(format!("{n} sits at a boundary (2^{k} = {power}), which may be its point"));
-        }
-    }
-    None
-}
-
-/// Whether a test's name says that its size or number of rounds is what it is about (HAZARDS rows 15, 19 to 21).
-fn is_the_point(name: &str, dimension: Dimension) -> bool {
-    const ALWAYS: &[&str] = &[
-        "overflow",
-        "recursi",
-        "quadratic",
-        "perf",
-        "benchmark",
-        "stress",
-        "flood",
-        "exhaust",
-        "oom",
-        "fuzz",
-        "deep",
-        "nest",
-        "trash",
-    ];
-    const SIZES: &[&str] = &[
-        "memory",
-        "leak",
-        "pipe",
-        "buffer",
-        "chunk",
-        "expan",
-        "rotat",
-        "rollover",
-        "spill",
-        "flow",
-        "window",
-        "fragment",
-        "framing",
-        "backpressure",
-        "socket",
-        "stdin",
-        "stdout",
-        "stream",
-        "limit",
-    ];
-    let lower = name.to_ascii_lowercase();
-    lower.split('_').any(|part| {
-        let starts = |words: &[&str]| words.iter().any(|w| part.starts_with(w));
-        starts(ALWAYS) || dimension == Dimension::Size && starts(SIZES)
-    })
-}
-
-/// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.
-fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
-    const WORDS: &[&str] = &[
-        "overflow",
-        "segfault",
-        "recursion",
-        "recursive",
-        "deeply",
-        "redos",
-        "quadratic",
-        "backtracking",
-        "trashcan",
-        "exponential",
-        "catastrophic",
-        "crash",
-        "realloc",
-        "too long",
-        "too_long",
-        "toolong",
-        "malicious",
-        "tracemalloc",
-        "stress",
-        "buffer",
-        "very big",
-        "very large",
-        "perf_counter",
-        "process_time",
-    ];
-    regions.iter().find_map(|r| {
-        let text = m.source.slice(*r).to_ascii_lowercase();
-        WORDS.iter().copied().find(|w| text.contains(w))
-    })
-}
-
-/// A call in the given regions that moves data through a buffer of the operating system, whose size nobody here knows.
-fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<String> {
-    const METHODS: &[&str] = &[
-        "sendall",
-        "sendto",
-        "sendfile",
-        "sendmsg",
-        "recv",
-        "recv_into",
-        "recvfrom",
-        "makefile",
-        "send_bytes",
-        "recv_bytes",
-        "drain",
-        "communicate",
-        "start_server",
-        "open_connection",
-        "create_connection",
-        "create_server",
-        "socketpair",
-        "setblocking",
-        "data_received",
-        "received",
-        "receive_data",
-        "receive_some",
-        "send_all",
-        "feed",
-        "feed_data",
-        "sendbytes",
-    ];
-    const LIBRARIES: &[&str] =
-        &["socket.", "subprocess.", "os.write", "os.pipe", "os.openpty", "pty.", "select.", "selectors.", "asyncio.subprocess."];
-    m.ast.exprs.iter().find_map(|expr| {
-        let ExprKind::Call { func, .. } = expr.kind else { return None };
-        if !regions.iter().any(|r| r.contains(expr.span)) {
-            return None;
-        }
-        let moves = match m.expr(func).kind {
-            ExprKind::Attribute { attr, value, .. } => {
-                let name = m.name(attr);
-                METHODS.contains(&name)
-                    || matches!(name, "send" | "write")
-                        && ["sock", "conn", "pipe", "transport", "stdin", "stream", "client", "server", "fd"]
-                            .iter()
-                            .any(|w| m.text(value).to_ascii_lowercase().contains(w))
-                    || matches!(sem.type_of(m, func), Type::External(n) if LIBRARIES.iter().any(|l| n.starts_with(l)))
-            }
-            // `await send({…})` of an ASGI application
-            ExprKind::Name(n) => METHODS.contains(&m.name(n)) || matches!(m.name(n), "send" | "receive"),
-            _ => false,
-        };
-        moves.then(|| m.text(func).lines().next().unwrap_or_default().to_owned())
-    })
-}
-
-/// A string that holds the number: `b"Content-Length: 100000"`, or `"2MB"` for a size of 2,000,000.
-fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
-    if n < 10 {
-        return None;
-    }
-    let own = m.stmt(stmt).span;
-    let own = if matches!(m.stmt(stmt).kind, StmtKind::Assign { .. } | StmtKind::Expr(_)) { own } else { Span::at(0) };
-    let mut wanted = vec![n.to_string()];
-    for (unit, letter) in [(1_000, 'k'), (1_000_000, 'm'), (1_000_000_000, 'g'), (1 << 10, 'k'), (1 << 20, 'm'), (1 << 30, 'g')] {
-        if n >= unit && n.is_multiple_of(unit) {
-            wanted.push(format!("{}{letter}", n / unit));
-        }
-    }
-    let names = |text: &str| {
-        let plain: Vec<char> = text.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
-        let digit = |i: Option<usize>| i.and_then(|i| plain.get(i)).is_some_and(char::is_ascii_digit);
-        wanted.iter().any(|w| {
-            let w: Vec<char> = w.chars().collect();
-            plain.windows(w.len()).enumerate().any(|(at, window)| {
-                let (before, after) = (at.checked_sub(1), at + w.len());
-                let decimal =
-                    |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
-                window == w
-                    && !digit(before)
-                    && !decimal(before, at.checked_sub(2))
-                    && if w.last().is_some_and(char::is_ascii_digit) {
-                        !digit(Some(after)) && !decimal(Some(after), Some(after + 1))
-                    } else {
-                        plain.get(after).is_none_or(|c| !c.is_ascii_alphanumeric() || matches!(c, 'b' | 'i'))
-                    }
-            })
-        })
-    };
-    let string = m.ast.exprs.iter().find_map(|expr| {
-        let near = own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span));
-        let text = m.source.slice(expr.span);
-        (matches!(expr.kind, ExprKind::Str { .. }) && near && text.len() <= 400 && names(text))
-            .then(|| format!("`{}`", text.lines().next().unwrap_or_default().chars().take(50).collect::<String>()))
-    });
-    string.or_else(|| {
-        // A comment would go on saying what is no longer true.
-        [own].iter().chain(regions).flat_map(|r| m.source.slice(*r).lines()).find_map(|line| {
-            let comment =
-                line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
-            names(comment).then(|| format!("the comment `#{}`", comment.chars().take(50).collect::<String>()))
-        })
-    })
-}
 
 /// Whether a number is computed with or kept under a name of its own that is no duration: `expected = (10_000**2 - 1) / 12`.
 fn computed_with(m: &Module, e: ExprId) -> bool {
@@ -758,27 +560,4 @@ fn harmless(m: &Module, e: ExprId, v: u64, dimension: Dimension) -> bool {
         return true;
     }
     dimension == Dimension::Size && v < 100 && !line.contains("len(")
-}
-
-/// Tests whose number of rounds is their point (HAZARDS row 20).
-fn statistical(m: &Module, regions: &[Span], dimension: Dimension) -> bool {
-    const WORDS: &[&str] = &[
-        "random",
-        "gc.collect",
-        "tracemalloc",
-        "weakref",
-        "uuid",
-        "getrefcount",
-        "collision",
-        "leak",
-        "RecursionError",
-        "recursion",
-        "hypothesis",
-        "statistics.",
-    ];
-    regions.iter().any(|r| {
-        let text = m.source.slice(*r);
-        // Random bytes are as good as any other, however many.
-        WORDS.iter().any(|w| (dimension == Dimension::Count || *w != "random") && text.contains(w))
-    })
 }

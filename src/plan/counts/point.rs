@@ -1,0 +1,233 @@
+//! What says that how much a test takes is its point: boundaries, names, words, buffers of the operating system, statistics.
+
+use std::sync::Arc;
+
+use super::Dimension;
+use crate::python::ast::{ExprKind, StmtId, StmtKind};
+use crate::python::project::Module;
+use crate::python::semantics::{Semantics, Type};
+use crate::source::Span;
+
+/// A number that sits at a boundary (HAZARDS row 19): beyond 2³¹, one beside a power of two, or the size of a pipe's buffer.
+pub(super) fn boundary(n: u64, dimension: Dimension) -> Option<String> {
+    if n >= 1 << 31 {
+        return Some(format!("{n} is beyond 2³¹, which may be its point"));
+    }
+    let reach = match dimension {
+        Dimension::Size if n > 1 << 12 => 16,
+        _ => 1,
+    };
+    for k in 6..32 {
+        let power = 1_u64 << k;
+        if n.abs_diff(power) <= reach.max(power / 1000) && n != power {
+            return Some(format!("{n} sits at a boundary (2^{k} = {power}), which may be its point"));
+        }
+    }
+    None
+}
+
+/// Whether a test's name says that its size or number of rounds is what it is about (HAZARDS rows 15, 19 to 21).
+pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
+    const ALWAYS: &[&str] = &[
+        "overflow",
+        "recursi",
+        "quadratic",
+        "perf",
+        "benchmark",
+        "stress",
+        "flood",
+        "exhaust",
+        "oom",
+        "fuzz",
+        "deep",
+        "nest",
+        "trash",
+    ];
+    const SIZES: &[&str] = &[
+        "memory",
+        "leak",
+        "pipe",
+        "buffer",
+        "chunk",
+        "expan",
+        "rotat",
+        "rollover",
+        "spill",
+        "flow",
+        "window",
+        "fragment",
+        "framing",
+        "backpressure",
+        "socket",
+        "stdin",
+        "stdout",
+        "stream",
+        "limit",
+    ];
+    let lower = name.to_ascii_lowercase();
+    lower.split('_').any(|part| {
+        let starts = |words: &[&str]| words.iter().any(|w| part.starts_with(w));
+        starts(ALWAYS) || dimension == Dimension::Size && starts(SIZES)
+    })
+}
+
+/// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.
+pub(super) fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
+    const WORDS: &[&str] = &[
+        "overflow",
+        "segfault",
+        "recursion",
+        "recursive",
+        "deeply",
+        "redos",
+        "quadratic",
+        "backtracking",
+        "trashcan",
+        "exponential",
+        "catastrophic",
+        "crash",
+        "realloc",
+        "too long",
+        "too_long",
+        "toolong",
+        "malicious",
+        "tracemalloc",
+        "stress",
+        "buffer",
+        "very big",
+        "very large",
+        "perf_counter",
+        "process_time",
+    ];
+    regions.iter().find_map(|r| {
+        let text = m.source.slice(*r).to_ascii_lowercase();
+        WORDS.iter().copied().find(|w| text.contains(w))
+    })
+}
+
+/// A call in the given regions that moves data through a buffer of the operating system, whose size nobody here knows.
+pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<String> {
+    const METHODS: &[&str] = &[
+        "sendall",
+        "sendto",
+        "sendfile",
+        "sendmsg",
+        "recv",
+        "recv_into",
+        "recvfrom",
+        "makefile",
+        "send_bytes",
+        "recv_bytes",
+        "drain",
+        "communicate",
+        "start_server",
+        "open_connection",
+        "create_connection",
+        "create_server",
+        "socketpair",
+        "setblocking",
+        "data_received",
+        "received",
+        "receive_data",
+        "receive_some",
+        "send_all",
+        "feed",
+        "feed_data",
+        "sendbytes",
+    ];
+    const LIBRARIES: &[&str] =
+        &["socket.", "subprocess.", "os.write", "os.pipe", "os.openpty", "pty.", "select.", "selectors.", "asyncio.subprocess."];
+    m.ast.exprs.iter().find_map(|expr| {
+        let ExprKind::Call { func, .. } = expr.kind else { return None };
+        if !regions.iter().any(|r| r.contains(expr.span)) {
+            return None;
+        }
+        let moves = match m.expr(func).kind {
+            ExprKind::Attribute { attr, value, .. } => {
+                let name = m.name(attr);
+                METHODS.contains(&name)
+                    || matches!(name, "send" | "write")
+                        && ["sock", "conn", "pipe", "transport", "stdin", "stream", "client", "server", "fd"]
+                            .iter()
+                            .any(|w| m.text(value).to_ascii_lowercase().contains(w))
+                    || matches!(sem.type_of(m, func), Type::External(n) if LIBRARIES.iter().any(|l| n.starts_with(l)))
+            }
+            // `await send({…})` of an ASGI application
+            ExprKind::Name(n) => METHODS.contains(&m.name(n)) || matches!(m.name(n), "send" | "receive"),
+            _ => false,
+        };
+        moves.then(|| m.text(func).lines().next().unwrap_or_default().to_owned())
+    })
+}
+
+/// A string that holds the number: `b"Content-Length: 100000"`, or `"2MB"` for a size of 2,000,000.
+pub(super) fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Option<String> {
+    if n < 10 {
+        return None;
+    }
+    let own = m.stmt(stmt).span;
+    let own = if matches!(m.stmt(stmt).kind, StmtKind::Assign { .. } | StmtKind::Expr(_)) { own } else { Span::at(0) };
+    let mut wanted = vec![n.to_string()];
+    for (unit, letter) in [(1_000, 'k'), (1_000_000, 'm'), (1_000_000_000, 'g'), (1 << 10, 'k'), (1 << 20, 'm'), (1 << 30, 'g')] {
+        if n >= unit && n.is_multiple_of(unit) {
+            wanted.push(format!("{}{letter}", n / unit));
+        }
+    }
+    let names = |text: &str| {
+        let plain: Vec<char> = text.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+        let digit = |i: Option<usize>| i.and_then(|i| plain.get(i)).is_some_and(char::is_ascii_digit);
+        wanted.iter().any(|w| {
+            let w: Vec<char> = w.chars().collect();
+            plain.windows(w.len()).enumerate().any(|(at, window)| {
+                let (before, after) = (at.checked_sub(1), at + w.len());
+                let decimal =
+                    |dot: Option<usize>, next: Option<usize>| dot.and_then(|i| plain.get(i)) == Some(&'.') && digit(next);
+                window == w
+                    && !digit(before)
+                    && !decimal(before, at.checked_sub(2))
+                    && if w.last().is_some_and(char::is_ascii_digit) {
+                        !digit(Some(after)) && !decimal(Some(after), Some(after + 1))
+                    } else {
+                        plain.get(after).is_none_or(|c| !c.is_ascii_alphanumeric() || matches!(c, 'b' | 'i'))
+                    }
+            })
+        })
+    };
+    let string = m.ast.exprs.iter().find_map(|expr| {
+        let near = own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span));
+        let text = m.source.slice(expr.span);
+        (matches!(expr.kind, ExprKind::Str { .. }) && near && text.len() <= 400 && names(text))
+            .then(|| format!("`{}`", text.lines().next().unwrap_or_default().chars().take(50).collect::<String>()))
+    });
+    string.or_else(|| {
+        // A comment would go on saying what is no longer true.
+        [own].iter().chain(regions).flat_map(|r| m.source.slice(*r).lines()).find_map(|line| {
+            let comment =
+                line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
+            names(comment).then(|| format!("the comment `#{}`", comment.chars().take(50).collect::<String>()))
+        })
+    })
+}
+
+/// Tests whose number of rounds is their point (HAZARDS row 20).
+pub(super) fn statistical(m: &Module, regions: &[Span], dimension: Dimension) -> bool {
+    const WORDS: &[&str] = &[
+        "random",
+        "gc.collect",
+        "tracemalloc",
+        "weakref",
+        "uuid",
+        "getrefcount",
+        "collision",
+        "leak",
+        "RecursionError",
+        "recursion",
+        "hypothesis",
+        "statistics.",
+    ];
+    regions.iter().any(|r| {
+        let text = m.source.slice(*r);
+        // Random bytes are as good as any other, however many.
+        WORDS.iter().any(|w| (dimension == Dimension::Count || *w != "random") && text.contains(w))
+    })
+}

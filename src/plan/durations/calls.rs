@@ -1,0 +1,447 @@
+//! What a test calls, and how long that is told to wait: the arguments of calls, the defaults of what is constructed, what the code
+//! under test waits for inside.
+
+use std::sync::Arc;
+
+use super::{Builder, Duration, Key, OUTSIDE, POLL_S, Waited, duration_name, repeats};
+use crate::discover::Role;
+use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtKind};
+use crate::python::project::Module;
+use crate::python::semantics::{ClassRef, Def, Semantics, Type, for_each_statement};
+use crate::python::value::Env;
+use crate::source::Span;
+
+impl Builder<'_, '_> {
+    /// Looks through a function of the test code, and the helpers it calls, for durations and for what lies outside.
+    pub(super) fn function(&mut self, def: &Def, env: &Env, depth: usize) {
+        let key = (Arc::as_ptr(&def.module) as usize, def.stmt);
+        if depth > 6 || self.visited.contains(&key) {
+            return;
+        }
+        self.visited.push(key);
+        let m = Arc::clone(&def.module);
+        let Some(f) = m.function(def.stmt) else { return };
+        self.expires |= mentions_expiry(m.source.slice(f.outer_span));
+        let mut statements = Vec::new();
+        for_each_statement(&m, &f.body, &mut |id| statements.push(id));
+        for id in statements {
+            let mut exprs = Vec::new();
+            m.stmt(id).kind.exprs(&mut |e| exprs.push(e));
+            if let StmtKind::Assert { test, .. } = m.stmt(id).kind {
+                self.assertion(&m, test, env);
+                self.tolerance(&m, test);
+            }
+            if let StmtKind::Function(_) = m.stmt(id).kind {
+                // Defined here, run by a thread or callback of this test.
+                self.function(&Def { module: Arc::clone(&m), stmt: id }, env, depth + 1);
+                continue;
+            }
+            while let Some(e) = exprs.pop() {
+                if let ExprKind::Str { .. } = m.expr(e).kind
+                    && is_program(m.text(e))
+                {
+                    self.keeps_its_own_time("a program in a string takes part, whose speed no number here says");
+                }
+                if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
+                    self.call(&m, e, *func, args, env, depth);
+                }
+                m.expr(e).kind.children(&mut |c| exprs.push(c));
+            }
+        }
+    }
+
+    fn call(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, args: &[Arg], env: &Env, depth: usize) {
+        let known = self.timeouts.len();
+        let callee = self.sem.type_of(m, func);
+        // What is called for its value, if it cannot be followed, may be a factory of the code under test.
+        let ours = match &callee {
+            Type::External(name) => &**name == "threading.Timer",
+            Type::Unknown => !matches!(m.stmt(m.expr(e).stmt).kind, StmtKind::Expr(whole) if whole == e),
+            Type::Function(def) => def.module.role == Role::Product,
+            _ => true,
+        };
+        self.called(m, e, func, callee, args, env, depth);
+        if ours {
+            self.given.extend(self.timeouts[known..].iter().map(|(form, _)| form.clone()));
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // a call and what is called
+    fn called(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, callee: Type, args: &[Arg], env: &Env, depth: usize) {
+        match callee {
+            Type::External(name) => {
+                if let Some((_, why)) = OUTSIDE.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+                    self.keeps_its_own_time(why);
+                }
+                if counts_whole_seconds(m, &name, args) {
+                    self.decline("it counts in whole seconds".to_owned());
+                }
+                let method = name.rsplit('.').next().unwrap_or_default();
+                // Waits of the standard library: they end as soon as what they wait for happens.
+                if matches!(
+                    method,
+                    "wait"
+                        | "get"
+                        | "put"
+                        | "join"
+                        | "result"
+                        | "acquire"
+                        | "wait_for"
+                        | "timeout"
+                        | "fail_after"
+                        | "move_on_after"
+                        | "as_completed"
+                ) {
+                    if let Some(arg) = wait_argument(m, args, method) {
+                        self.deadline(m, arg, env);
+                    }
+                } else if &*name == "threading.Timer" {
+                    if let Some(arg) = m.argument(args, Some(0), &["interval"]) {
+                        self.timeout(m, arg.value, "interval", env, false, false);
+                    }
+                } else if method.starts_with("assert") {
+                    self.unittest_assertion(m, method, args, env);
+                } else {
+                    self.keywords(m, args, env);
+                }
+            }
+            Type::Class(def) => {
+                self.construct(m, e, &def, args, env);
+                if def.module.role == Role::Product && !self.classes.contains(&def) {
+                    self.classes.push(def);
+                }
+            }
+            Type::Function(def) if def.module.role == Role::Product => {
+                if let Some(f) = def.module.function(def.stmt) {
+                    let bound = def.module.scopes.class_of(def.stmt).is_some();
+                    self.parameters(m, e, &def.module, &f.params, usize::from(bound), args, env, false);
+                }
+            }
+            Type::Function(def) => self.function(&def, env, depth + 1),
+            Type::Method(..) => {}
+            _ => {
+                if let ExprKind::Attribute { attr, .. } = m.expr(func).kind {
+                    let method = m.name(attr);
+                    if method.starts_with("assert") {
+                        self.unittest_assertion(m, method, args, env);
+                    } else if matches!(method, "wait" | "get" | "join" | "result" | "acquire") {
+                        if let Some(arg) = wait_argument(m, args, method) {
+                            self.deadline(m, arg, env);
+                        }
+                    } else {
+                        self.keywords(m, args, env);
+                    }
+                } else {
+                    self.keywords(m, args, env);
+                }
+            }
+        }
+    }
+
+    /// Keywords with a duration's name of a call that cannot be looked into.
+    fn keywords(&mut self, m: &Arc<Module>, args: &[Arg], env: &Env) {
+        for arg in args {
+            if let ArgKind::Keyword(k) = arg.kind {
+                let name = m.name(k).to_owned();
+                if duration_name(&name).is_some() {
+                    self.timeout(m, arg.value, &name, env, repeats(&name), false);
+                }
+            }
+        }
+    }
+
+    fn deadline(&mut self, m: &Arc<Module>, e: ExprId, env: &Env) {
+        if let Some(c) = self.sem.constant(m, e, env)
+            && c.value > 0.02
+            && let Some(form) = self.form(&c, "timeout")
+        {
+            self.deadlines.push(form);
+        }
+    }
+
+    fn timeout(&mut self, m: &Arc<Module>, e: ExprId, name: &str, env: &Env, repeats: bool, whole: bool) {
+        let Some(c) = self.sem.constant(m, e, env) else { return };
+        let unit = duration_name(name).unwrap_or(1.0);
+        if c.several {
+            self.decline(format!("`{name}` takes several values in turn"));
+        }
+        if c.value <= 0.0 {
+            return;
+        }
+        if repeats && c.value * unit <= POLL_S {
+            // The product looks this often: latency, not a wait.
+            self.model.slack = self.model.slack.max(c.value * unit);
+            return;
+        }
+        if let Some(form) = self.form_in(&c, name, unit, whole) {
+            self.timeouts.push((form, repeats));
+        }
+    }
+
+    /// The durations a constructor is given, and those it takes by default.
+    fn construct(&mut self, m: &Arc<Module>, e: ExprId, class: &Def, args: &[Arg], env: &Env) {
+        match self.sem.member(class, "__init__", 0) {
+            Some(Type::Function(init)) => {
+                if let Some(f) = init.module.function(init.stmt) {
+                    self.parameters(m, e, &init.module, &f.params, 1, args, env, true);
+                }
+            }
+            _ => match fields(self.sem, class, 0) {
+                Some(fields) => self.parameters(m, e, &class.module, &fields, 0, args, env, true),
+                None => self.keywords(m, args, env),
+            },
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // a call and a signature, side by side
+    fn parameters(
+        &mut self,
+        m: &Arc<Module>,
+        call: ExprId,
+        home: &Arc<Module>,
+        params: &[Param],
+        skip: usize,
+        args: &[Arg],
+        env: &Env,
+        constructor: bool,
+    ) {
+        let splat = args.iter().any(|a| matches!(a.kind, ArgKind::Star | ArgKind::DoubleStar));
+        for (i, p) in params.iter().enumerate().skip(skip) {
+            let name = home.name(p.name).to_owned();
+            let Some(unit) = duration_name(&name) else {
+                self.built_by_default(home, p, m.argument(args, Some(i - skip), &[&name]).is_some());
+                continue;
+            };
+            let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"));
+            let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
+            // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
+            let ends_early = !constructor && (name.contains("timeout") || name.contains("deadline"));
+            if let Some(arg) = m.argument(args, index, &[&name]) {
+                if ends_early {
+                    self.deadline(m, arg.value, env);
+                } else {
+                    self.timeout(m, arg.value, &name, env, repeats(&name), whole);
+                }
+                continue;
+            }
+            if ends_early {
+                continue;
+            }
+            let Some(default) = p.default else { continue };
+            let Some(c) = self.sem.constant(home, default, &Env::default()) else { continue };
+            let ExprKind::Call { args_span, .. } = m.expr(call).kind else { continue };
+            if c.value <= 0.0 || c.several {
+                continue;
+            }
+            if repeats(&name) && c.value * unit <= POLL_S {
+                self.model.slack = self.model.slack.max(c.value * unit);
+                continue;
+            }
+            let at = args_span.end.saturating_sub(1);
+            let keyword_fits = !splat && p.kind != ParamKind::PositionalOnly && m.role != Role::Product && !m.broken();
+            let before = m.source.slice(Span::new(args_span.start, at)).trim_end();
+            let separator = if args.is_empty() || before.ends_with(',') { "" } else { ", " };
+            let key = Key { file: Arc::clone(&m.file), span: Span::at(at), parameter: name.clone() };
+            let duration = Duration {
+                text: String::new(),
+                value: c.value,
+                folded: false,
+                unit,
+                whole,
+                frozen: if !keyword_fits || before.contains('#') {
+                    Some(format!("the default of `{name}` cannot be passed here"))
+                } else {
+                    None
+                },
+                product: false,
+                waited: Waited::No,
+                prefix: format!("{separator}{name}="),
+                source: Arc::clone(&m.source),
+                key: key.clone(),
+            };
+            let i = self.intern(key, duration);
+            self.timeouts.push((vec![(i, 1.0)], repeats(&name)));
+        }
+    }
+
+    /// `def __init__(self, options=Options())`: what that is told by default, no argument here can change.
+    fn built_by_default(&mut self, home: &Arc<Module>, parameter: &Param, given: bool) {
+        if let Some(default) = parameter.default.filter(|_| !given)
+            && let ExprKind::Call { func, args, .. } = &home.expr(default).kind
+            && let Type::Class(def) = self.sem.type_of(home, *func)
+            && fields(self.sem, &def, 0).is_some()
+        {
+            self.construct(home, default, &def, args, &Env::default());
+        }
+    }
+
+    /// What the classes of the product wait for inside, by numbers that no argument changes.
+    pub(super) fn products(&mut self) {
+        for class in self.classes.clone() {
+            let m = &class.module;
+            let body = m.stmt(class.stmt).span;
+            if let Some(why) = self.sem.reaches(class.clone(), CHILDREN) {
+                self.keeps_its_own_time(why);
+            }
+            if ["st_mtime", "getmtime"].iter().any(|word| m.source.slice(body).contains(word)) {
+                self.keeps_its_own_time("it depends on the granularity of file times");
+            }
+            for (i, expr) in m.ast.exprs.iter().enumerate() {
+                let ExprKind::Call { func, args, .. } = &expr.kind else { continue };
+                if !body.contains(expr.span) {
+                    continue;
+                }
+                let name = match m.expr(*func).kind {
+                    ExprKind::Attribute { attr, .. } | ExprKind::Name(attr) => m.name(attr),
+                    _ => continue,
+                };
+                // `options or Options()`: as with a default, no argument says otherwise.
+                if let Type::Class(def) = self.sem.type_of(m, *func)
+                    && fields(self.sem, &def, 0).is_some()
+                {
+                    self.construct(m, ExprId(u32::try_from(i).unwrap_or(u32::MAX)), &def, args, &Env::default());
+                    continue;
+                }
+                if matches!(name, "int" | "floor" | "ceil" | "round") && args.first().is_some_and(|a| reads_clock(m, a.value)) {
+                    self.decline("the code under test counts in whole seconds".to_owned());
+                }
+                if !matches!(name, "sleep" | "wait" | "get" | "select" | "poll") {
+                    continue;
+                }
+                let Some(arg) =
+                    wait_argument(m, args, name).or_else(|| args.first().filter(|_| name == "sleep").map(|a| a.value))
+                else {
+                    continue;
+                };
+                if let Some(c) = self.sem.constant(m, arg, &Env::default())
+                    && c.value > 0.0
+                    && c.value < 60.0
+                    && let Some(form) = self.form(&c, name)
+                {
+                    if c.value <= POLL_S {
+                        self.model.slack = self.model.slack.max(c.value);
+                    } else {
+                        self.timeouts.push((form, false));
+                    }
+                }
+            }
+            if let Type::External(base) = self.sem.bases(&class).first().map_or(Type::Unknown, |b| match b {
+                ClassRef::External(n) => Type::External(n.clone()),
+                ClassRef::Project(_) => Type::Unknown,
+            }) && let Some((_, why)) = OUTSIDE.iter().find(|(p, _)| base.starts_with(p))
+            {
+                self.keeps_its_own_time(why);
+            }
+        }
+    }
+}
+
+/// The parameters of a class whose annotated attributes are its parameters: a dataclass, a class of attrs, a named tuple. `None` for
+/// any other class, and for one that takes some of them from a class of another module.
+fn fields(sem: &Semantics<'_>, class: &Def, depth: usize) -> Option<Vec<Param>> {
+    const MAKERS: [&str; 6] =
+        ["dataclasses.dataclass", "attr.dataclass", "attr.define", "attr.frozen", "attrs.define", "attrs.frozen"];
+    let m = &class.module;
+    let bases = sem.bases(class);
+    let tuple = matches!(&bases[..], [ClassRef::External(base)] if &**base == "typing.NamedTuple");
+    if depth > 5 || !(tuple || MAKERS.iter().any(|maker| sem.decorated(m, class.stmt, maker))) {
+        return None;
+    }
+    let mut out: Vec<Param> = Vec::new();
+    for base in bases.iter().filter(|_| !tuple) {
+        let ClassRef::Project(base) = base else { continue };
+        if !Arc::ptr_eq(&base.module, m) {
+            return None;
+        }
+        out.extend(fields(sem, base, depth + 1)?);
+    }
+    for &id in &m.class(class.stmt)?.body {
+        let StmtKind::Assign { targets, annotation: Some(annotation), value } = &m.stmt(id).kind else { continue };
+        let [target] = targets[..] else { continue };
+        let ExprKind::Name(name) = m.expr(target).kind else { continue };
+        if m.text(*annotation).contains("ClassVar") {
+            continue;
+        }
+        // `field(default=2.0)`; one that `__init__` does not take is set by something else.
+        let mut default = *value;
+        if let Some(ExprKind::Call { args, .. }) = value.map(|v| &m.expr(v).kind) {
+            if m.argument(args, None, &["init"]).is_some_and(|arg| m.text(arg.value) == "False") {
+                continue;
+            }
+            default = m.argument(args, None, &["default"]).map(|arg| arg.value).or(*value);
+        }
+        let span = m.expr(target).span;
+        let field = Param { name, name_span: span, kind: ParamKind::Normal, annotation: Some(*annotation), default, span };
+        match out.iter_mut().find(|known| known.name == name) {
+            Some(known) => *known = field,
+            None => out.push(field),
+        }
+    }
+    Some(out)
+}
+
+/// Whether a test speaks of something that expires, resets or is let through at a rate.
+fn mentions_expiry(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    [
+        "expir",
+        "_ttl",
+        "ttl=",
+        "window",
+        "evict",
+        "persecond",
+        "per_second",
+        "throttl",
+        "rate_limit",
+        "ratelimit",
+        "lease",
+        "stale",
+    ]
+    .iter()
+    .any(|w| lower.contains(w))
+}
+
+/// Whether a string literal is a Python program, for a child process to run.
+fn is_program(text: &str) -> bool {
+    text.contains('\n')
+        && text.lines().any(|l| {
+            let l = l.trim_start_matches([' ', '\t', '"', '\'', 'r', 'f', 'b', '\\']);
+            l.starts_with("import ") || l.starts_with("from ") && l.contains(" import ")
+        })
+}
+
+/// `int(time.time())`, `ceil(now())`: a difference of less than a second may or may not show (HAZARDS row 13).
+fn counts_whole_seconds(m: &Module, function: &str, args: &[Arg]) -> bool {
+    matches!(function, "builtins.int" | "math.floor" | "math.ceil" | "math.trunc")
+        && args.first().is_some_and(|a| reads_clock(m, a.value))
+}
+
+fn reads_clock(m: &Module, e: ExprId) -> bool {
+    let text = m.text(e);
+    ["time()", "monotonic()", "timestamp()", "total_seconds()"].iter().any(|w| text.contains(w))
+}
+
+/// What makes a class of the product start child processes: then how fast they start is part of every test that uses it.
+const CHILDREN: &[(&str, &str)] = &[
+    ("subprocess.Popen", "the code under test starts child processes, whose speed no number here says"),
+    ("multiprocessing.Process", "the code under test starts child processes, whose start-up time no number here says"),
+    ("multiprocessing.pool.Pool", "the code under test starts child processes, whose start-up time no number here says"),
+    ("multiprocessing.get_context", "the code under test starts child processes, whose start-up time no number here says"),
+    ("asyncio.create_subprocess", "the code under test starts child processes, whose speed no number here says"),
+    (
+        "concurrent.futures.ProcessPoolExecutor",
+        "the code under test starts child processes, whose start-up time no number here says",
+    ),
+    ("os.fork", "the code under test starts child processes, whose speed no number here says"),
+];
+
+/// The timeout of a waiting call, by its usual position.
+fn wait_argument(m: &Module, args: &[Arg], method: &str) -> Option<ExprId> {
+    let index = match method {
+        "wait" | "join" | "result" | "select" | "poll" | "timeout" | "fail_after" | "move_on_after" => Some(0),
+        "wait_for" | "get" | "acquire" => Some(1),
+        "put" => Some(2),
+        _ => None,
+    };
+    m.argument(args, index, &["timeout"]).map(|a| a.value)
+}

@@ -1,0 +1,217 @@
+//! Which durations of a test keep their order, their ratio, or are one number, and which of them it waits for.
+
+use super::{Builder, Form, Link, Waited};
+use crate::plan::solve::Limits;
+
+impl Builder<'_, '_> {
+    /// Ties every two durations whose order may be what the test is about.
+    pub(super) fn tie(&mut self) {
+        let mut links = Vec::new();
+        let windows = self.windows();
+        let singles: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
+        let longest = windows.iter().map(|w| self.seconds(w)).fold(0.0, f64::max);
+        // What is waited out, and the bounds that elapsed time is held against. A timeout longer than all sleeps together is not
+        // waited out here, nor is a deadline that ends early, unless a longer wait shows that it does not (HAZARDS row 9): they
+        // keep their order, but nothing is gained by making them shorter.
+        let mut against: Vec<(Form, bool)> = self.timeouts.clone();
+        let mut waited = longest;
+        let mut wanted: Vec<usize> = singles.iter().chain(self.lower.iter().map(|(f, _)| f)).flatten().map(|x| x.0).collect();
+        // A sleep somewhat longer than a timeout waits for it; one many times longer waits for something else.
+        let mut waited_out: Vec<usize> = Vec::new();
+        for form in &self.given {
+            let t = self.seconds(form);
+            if windows.iter().map(|w| self.seconds(w)).any(|w| w >= t && w <= 2.0 * t) {
+                waited_out.extend(form.iter().map(|x| x.0));
+            }
+        }
+        for (form, _) in &self.timeouts {
+            if self.seconds(form) <= longest + 1e-9 {
+                wanted.extend(form.iter().map(|x| x.0));
+                waited = waited.max(self.seconds(form));
+            }
+        }
+        for bound in self.upper.iter().chain(&self.deadlines) {
+            against.push((bound.clone(), false));
+            if self.seconds(bound) < waited - 1e-9 {
+                wanted.extend(bound.iter().map(|x| x.0));
+            }
+        }
+        for (indices, waited) in [(wanted, Waited::For), (waited_out, Waited::Out)] {
+            for i in indices {
+                let d = &mut self.model.durations[i];
+                d.waited = d.waited.max(waited);
+            }
+        }
+        for &(echo, timeout) in &self.echoes {
+            let waited = self.model.durations[timeout].waited.min(Waited::For);
+            let d = &mut self.model.durations[echo];
+            d.waited = d.waited.max(waited);
+        }
+        for (timeout, repeating) in &against {
+            let t = self.seconds(timeout);
+            for (n, window) in windows.iter().enumerate() {
+                let w = self.seconds(window);
+                let single = n < singles.len();
+                let gap = (w - t).abs();
+                // Sums that come out even, or close to it, are seldom what is waited for; single sleeps are.
+                if !single && gap < Limits::SECONDS.tolerance_min {
+                    continue;
+                }
+                if shares(timeout, window) && gap < 1e-9 {
+                    continue;
+                }
+                links.push(if w < t {
+                    Link::Order(window.clone(), timeout.clone())
+                } else {
+                    Link::Order(timeout.clone(), window.clone())
+                });
+                if *repeating && t > 0.0 && w > 2.0 * t {
+                    let k = (w / t).floor();
+                    let times = |k: f64| timeout.iter().map(|&(i, f)| (i, f * k)).collect::<Form>();
+                    if w - k * t >= Limits::SECONDS.tolerance_min {
+                        links.push(Link::Order(times(k), window.clone()));
+                    }
+                    if (k + 1.0) * t - w >= Limits::SECONDS.tolerance_min {
+                        links.push(Link::Order(window.clone(), times(k + 1.0)));
+                    }
+                }
+            }
+        }
+        // `SETTLE - FIRST_HALF`: what is slept in all has a floor as well.
+        for form in &singles {
+            let (less, more): (Form, Form) = form.iter().copied().partition(|(_, c)| *c < 0.0);
+            if !less.is_empty() && !more.is_empty() {
+                links.push(Link::Order(less.into_iter().map(|(i, c)| (i, -c)).collect(), more));
+            }
+        }
+        // Nothing has happened yet, and nothing here says that something ever would: the longer that is looked at, the more it says
+        // (HAZARDS row 6).
+        for form in self.quiet.clone() {
+            let s = self.seconds(&form);
+            let reached = against.iter().any(|(t, _)| self.seconds(t) <= longest + 1e-9);
+            if s > 0.0 && !reached {
+                for (i, _) in form {
+                    let why = "it shows that nothing happens for so long: made shorter, it would show less";
+                    self.model.durations[i].frozen.get_or_insert_with(|| why.to_owned());
+                }
+            }
+        }
+        // Among themselves, what the product waits for keeps its order, and a timeout its number of intervals.
+        for (i, (a, a_repeats)) in against.iter().enumerate() {
+            for (b, b_repeats) in &against[i + 1..] {
+                let (x, y) = (self.seconds(a), self.seconds(b));
+                if let ([(i, _)], [(j, _)]) = (&a[..], &b[..]) {
+                    if i == j {
+                        continue;
+                    }
+                    if (x - y).abs() < 1e-9 {
+                        links.push(Link::Same(*i, *j));
+                        continue;
+                    }
+                    if *a_repeats && !b_repeats && y > x {
+                        links.push(Link::Ratio(*j, *i));
+                        continue;
+                    }
+                    if *b_repeats && !a_repeats && x > y {
+                        links.push(Link::Ratio(*i, *j));
+                        continue;
+                    }
+                }
+                if (x - y).abs() >= Limits::SECONDS.tolerance_min {
+                    links.push(if x < y { Link::Order(a.clone(), b.clone()) } else { Link::Order(b.clone(), a.clone()) });
+                }
+            }
+        }
+        // A lower bound on elapsed time stays under what is slept, by as much as it did.
+        let total: Form = self.sleeps.values().flatten().flat_map(|(f, n)| f.iter().map(move |&(i, c)| (i, c * n))).collect();
+        for (bound, timed) in self.lower.clone() {
+            let l = self.seconds(&bound);
+            // `event.quiet_for >= 2.0` beside `Monitor(timeout=2.0)`: the same number twice.
+            let twin = self.timeouts.iter().find(|(t, _)| t.len() == 1 && (self.seconds(t) - l).abs() < 1e-9);
+            if let (Some((twin, _)), [(i, _)]) = (twin, &bound[..]) {
+                if twin[0].0 != *i {
+                    links.push(Link::Same(*i, twin[0].0));
+                }
+                continue;
+            }
+            if !timed {
+                self.freeze(&bound);
+            }
+            let candidate =
+                windows.iter().filter(|w| self.seconds(w) >= l - 1e-9).min_by(|a, b| self.seconds(a).total_cmp(&self.seconds(b)));
+            match candidate {
+                Some(w) if (self.seconds(w) - l).abs() < 1e-9 => match (&w[..], &bound[..]) {
+                    ([(i, f)], [(j, g)]) if (f - g).abs() < 1e-9 => {
+                        if i != j {
+                            links.push(Link::Same(*i, *j));
+                        }
+                    }
+                    _ if shares(w, &bound) => {}
+                    _ => self.decline("an assertion demands exactly the time that is slept".to_owned()),
+                },
+                Some(w) => links.push(Link::Order(bound.clone(), w.clone())),
+                None if self.seconds(&total) >= l => links.push(Link::Order(bound.clone(), total.clone())),
+                None => {
+                    let covered = self.timeouts.iter().map(|(f, _)| f).find(|f| self.seconds(f) >= l - 1e-9).cloned();
+                    match covered {
+                        Some(t) if (self.seconds(&t) - l).abs() >= Limits::SECONDS.tolerance_min => {
+                            links.push(Link::Order(bound.clone(), t));
+                        }
+                        Some(t) if t.len() == 1 && bound.len() == 1 => links.push(Link::Same(t[0].0, bound[0].0)),
+                        _ => self.decline("it asserts a lower bound on elapsed time that no known wait explains".to_owned()),
+                    }
+                }
+            }
+        }
+        // Sleeps of different threads keep their order: a worker that sleeps less than the main thread is done before it.
+        let by_function: Vec<Vec<Form>> = self.sleeps.values().map(|v| v.iter().map(|(f, _)| f.clone()).collect()).collect();
+        for (i, a) in by_function.iter().enumerate() {
+            for b in &by_function[i + 1..] {
+                for x in a {
+                    for y in b {
+                        let (p, q) = (self.seconds(x), self.seconds(y));
+                        if (p - q).abs() < 1e-9 {
+                            if let ([(i, f)], [(j, g)]) = (&x[..], &y[..])
+                                && i != j
+                                && (f - g).abs() < 1e-9
+                            {
+                                links.push(Link::Same(*i, *j));
+                            }
+                        } else {
+                            links.push(if p < q { Link::Order(x.clone(), y.clone()) } else { Link::Order(y.clone(), x.clone()) });
+                        }
+                    }
+                }
+            }
+        }
+        self.model.links.extend(links);
+    }
+
+    /// Sums of consecutive sleeps of one function, single ones first.
+    fn windows(&self) -> Vec<Form> {
+        let mut out: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
+        for sleeps in self.sleeps.values() {
+            // Long functions would make quadratically many; beyond a dozen sleeps only neighbours are added up.
+            let reach = if sleeps.len() > 12 { 2 } else { sleeps.len() };
+            for i in 0..sleeps.len() {
+                let mut sum: Form = Vec::new();
+                for (k, (form, n)) in sleeps[i..].iter().take(reach).enumerate() {
+                    for &(j, c) in form {
+                        match sum.iter_mut().find(|(x, _)| *x == j) {
+                            Some((_, old)) => *old += c * n,
+                            None => sum.push((j, c * n)),
+                        }
+                    }
+                    if k > 0 || *n > 1.0 {
+                        out.push(sum.clone());
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+fn shares(a: &Form, b: &Form) -> bool {
+    a.iter().any(|(i, _)| b.iter().any(|(j, _)| i == j))
+}
