@@ -25,6 +25,8 @@ pub(super) struct Known {
     pub facts: Test,
     /// The last lines of its failure.
     pub tail: Option<String>,
+    /// Whether it could use what testdiet's fixes put into tests.
+    pub equipped: bool,
 }
 
 /// Whether a test can prove anything.
@@ -70,6 +72,7 @@ impl Baseline {
                 alone: false,
                 facts: first.facts.clone(),
                 tail: seen.iter().find_map(|s| s.tail.clone()),
+                equipped: first.equipped,
             };
             self.tests.insert(name.clone(), known);
         }
@@ -222,7 +225,7 @@ mod tests {
         facts.outcome = outcome;
         facts.wall_s = 2.0;
         let covered = lines.map(|hex| [("p.py".to_owned(), Lines::from_hex(hex))].into());
-        Seen { facts, hung: false, tail: None, covered }
+        Seen { facts, hung: false, tail: None, covered, equipped: false }
     }
 
     fn ran(outcome: Outcome, lines: Option<&str>) -> Ran {

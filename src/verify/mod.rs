@@ -69,6 +69,16 @@ pub enum VerifyError {
         /// Where it came from.
         path: PathBuf,
     },
+    /// The tests are not in the copy.
+    #[error(
+        "cannot prove anything: {folder} is in a folder that says it is a cache or a virtual environment, which is not copied \
+         to try fixes in; move the project out of it",
+        folder = folder.display()
+    )]
+    LeftOut {
+        /// Where the tests are.
+        folder: PathBuf,
+    },
     /// Everything fails already.
     #[error(
         "all {tests} tests that the fixes can reach fail before any fix, so nothing can be proven; the first, {test}:\n{tail}"

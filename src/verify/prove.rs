@@ -170,6 +170,9 @@ pub fn prove(
     let plugin = Plugin::unpack().map_err(VerifyError::Scratch)?;
     progress(Progress::Copying);
     let shadow = Shadow::new(request.root)?;
+    if let Some(suite) = request.input.suites().into_iter().find(|suite| shadow.of(&suite.root).is_none()) {
+        return Err(VerifyError::LeftOut { folder: suite.root.clone() });
+    }
     let files = Files::read(request.suites);
     let below = |path: &Path| shadow.below(path).map(|p| slashed(&p));
     let setup = Setup {

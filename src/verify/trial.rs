@@ -328,6 +328,13 @@ impl<'a> Trial<'a> {
         if tests.is_empty() {
             return Some("no test that pytest runs is seen to reach it".to_owned());
         }
+        if unit.takes_testdiet() && tests.iter().any(|t| !self.baseline.tests[t].equipped) {
+            let python = self.request.interpreter.path.display();
+            return Some(format!(
+                "it takes testdiet, which the tests cannot import: install it for {python}, or let `testdiet init` write its fixtures \
+                 into the suite"
+            ));
+        }
         let ran = |t: &String| !matches!(self.baseline.tests[t].state, State::Stable(Outcome::Skipped));
         (!tests.iter().any(ran)).then(|| "the tests that it reaches are skipped".to_owned())
     }

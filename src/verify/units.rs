@@ -11,6 +11,7 @@ use super::search::Choice;
 use crate::edit::Edit;
 use crate::engine::{Change, Fixed};
 use crate::finding::Finding;
+use crate::plan::fast_time;
 use crate::source::{SourceFile, Span};
 
 /// Fixes that stand and fall together.
@@ -24,9 +25,16 @@ pub struct Unit {
     groups: BTreeSet<(PathBuf, String)>,
 }
 
-#[cfg(test)]
 impl Unit {
+    /// Whether its tests need testdiet's fixtures, or `wait_until`.
+    #[must_use]
+    pub fn takes_testdiet(&self) -> bool {
+        let takes = |content: &str| content.contains(fast_time::FIXTURE) || content.contains("testdiet");
+        self.versions.iter().flat_map(|v| &v.edits).any(|(_, edit)| takes(&edit.content))
+    }
+
     /// A unit that fixes no finding.
+    #[cfg(test)]
     pub(super) fn of(versions: Vec<Version>) -> Self {
         Self { findings: Vec::new(), versions, groups: BTreeSet::new() }
     }

@@ -1,7 +1,7 @@
 """Watches what ``testdiet fix --verify`` compares: product lines covered by each test, how failures read, where the product
 is loaded from.
 
-A pytest plugin beside the recorder, handed over with ``-p testdiet.prover``. The order is a JSON file named by
+A pytest plugin beside the recorder, handed over with ``-p testdiet_watch.prover``. The order is a JSON file named by
 ``$TESTDIET_PROVE``; without it the plugin does nothing. What it finds goes to files of JSON lines beside the recorder's events,
 one for each process that runs tests. Their reader is ``src/verify/session.rs``.
 
@@ -67,6 +67,7 @@ class Prover:
         if left:
             config.hook.pytest_deselected(items=left)
         items[:] = kept
+        self.tell({"equipped": importable("testdiet")})
         for item in kept:
             self.tell({"item": printable(item.nodeid), "name": self.name(item)})
 
@@ -124,6 +125,8 @@ class Prover:
             return
         omit = [os.path.join(self.shadow, *path.split("/")) for path in self.order["omit"]]
         omit.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*"))
+        # The clock that `testdiet init` wrote into the suite.
+        omit.append(os.path.join("*", "_testdiet.py"))
         # The tracer that sees a line again in each test; `sys.monitoring` reports it once.
         chosen = os.environ.get("COVERAGE_CORE")
         os.environ["COVERAGE_CORE"] = "ctrace" if importlib.util.find_spec("coverage.tracer") else "pytrace"
@@ -188,6 +191,14 @@ def inner_lines(path):
             for statement in node.body:
                 lines.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
     return lines
+
+
+def importable(name):
+    """Whether a package can be imported, or was, without doing it."""
+    try:
+        return name in sys.modules or importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def printable(text):
