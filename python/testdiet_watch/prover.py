@@ -67,7 +67,7 @@ class Prover:
         if left:
             config.hook.pytest_deselected(items=left)
         items[:] = kept
-        self.tell({"equipped": importable("testdiet")})
+        self.tell({"equipped": found("testdiet") is not None})
         for item in kept:
             self.tell({"item": printable(item.nodeid), "name": self.name(item)})
 
@@ -125,8 +125,9 @@ class Prover:
             return
         omit = [os.path.join(self.shadow, *path.split("/")) for path in self.order["omit"]]
         omit.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*"))
-        # The clock that `testdiet init` wrote into the suite.
+        # The clock: as `testdiet init` wrote it into the suite, or installed in a way that makes it look like the product.
         omit.append(os.path.join("*", "_testdiet.py"))
+        omit.extend(os.path.join(folder, "*") for folder in folders_of("testdiet"))
         # The tracer that sees a line again in each test; `sys.monitoring` reports it once.
         chosen = os.environ.get("COVERAGE_CORE")
         os.environ["COVERAGE_CORE"] = "ctrace" if importlib.util.find_spec("coverage.tracer") else "pytrace"
@@ -193,12 +194,18 @@ def inner_lines(path):
     return lines
 
 
-def importable(name):
-    """Whether a package can be imported, or was, without doing it."""
+def found(name):
+    """A module that was imported, or the spec of one that can be; None for one that cannot."""
     try:
-        return name in sys.modules or importlib.util.find_spec(name) is not None
+        return sys.modules.get(name) or importlib.util.find_spec(name)
     except (ImportError, ValueError):
-        return False
+        return None
+
+
+def folders_of(name):
+    """The folders of a package; none of a module that is one file."""
+    package = found(name)
+    return list(getattr(package, "__path__", None) or getattr(package, "submodule_search_locations", None) or ())
 
 
 def printable(text):

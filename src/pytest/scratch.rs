@@ -33,7 +33,12 @@ impl Scratch {
     }
 
     fn new_in(folder: &Path, kind: &str) -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix(&format!("{PREFIX}{kind}-")).tempdir_in(folder)?;
+        let prefix = format!("{PREFIX}{kind}-");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let dir = builder.tempdir_in(folder)?;
         // It gets its name when it is locked: nobody can find it free before.
         let unnamed = dir.path().join("new");
         let lock = File::create_new(&unnamed)?;

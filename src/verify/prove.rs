@@ -19,8 +19,9 @@ use crate::engine::{self, Change, Fixed, Input};
 use crate::finding::Finding;
 use crate::pytest::{Interpreter, Interrupts, Plugin};
 
-/// Gaps, shortest waits and timeouts of joins of gentler versions, as multiples of what is planned first.
-const GENTLER: [f64; 2] = [2.5, 5.0];
+/// Gaps and shortest waits of gentler versions, as multiples of what is planned first, and timeouts of joins: these cost nothing
+/// while all is well, so they go further.
+const GENTLER: [(f64, f64); 3] = [(2.5, 2.5), (5.0, 5.0), (5.0, 12.0)];
 /// Most times that what takes the place of dropped fixes is planned and tried.
 const ROUNDS: usize = 3;
 
@@ -315,13 +316,13 @@ impl Name {
 }
 
 /// The same run with wider gaps, longer shortest waits and longer timeouts.
-fn gentler(input: &Input, factor: f64) -> Input {
+fn gentler(input: &Input, (wider, longer): (f64, f64)) -> Input {
     let mut input = input.clone();
     for (_, settings) in &mut input.files {
         let settings = Arc::make_mut(settings);
-        settings.fix.margin *= factor;
-        settings.fix.floor *= factor;
-        settings.fix.join_timeout *= factor;
+        settings.fix.margin *= wider;
+        settings.fix.floor *= wider;
+        settings.fix.join_timeout *= longer;
     }
     input
 }

@@ -50,6 +50,16 @@ pub struct Version {
 }
 
 impl Version {
+    /// The shortest time in seconds that it gives a join; `None` when it gives none.
+    #[must_use]
+    pub fn join_timeout(&self) -> Option<f64> {
+        let given = self.edits.iter().filter_map(|(_, edit)| {
+            let (_, rest) = edit.content.split_once("(timeout=")?;
+            rest.split(')').next()?.parse::<f64>().ok()
+        });
+        given.reduce(f64::min)
+    }
+
     /// Whether both make the same edits.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
