@@ -2,7 +2,7 @@
 ;;
 ;; What it is that `.start()` is called on, the rule asks itself: an object of the product counts if its `start` starts a thread.
 ;;
-;; only for: leaked-thread
+;; only for: leaked-thread, too-many-threads
 ;;
 ;; trigger: \.start\s*\(
 

@@ -7,7 +7,11 @@
 //! * `file PATH`: that file of this repository, as a code block;
 //! * `run FOLDER $ testdiet ARGUMENTS`: what that prints in that folder.
 //!
+//! The clock that tests/suites/m2 carries is what `init` writes.
+//!
 //! `TESTDIET_BLESS=1 cargo test --test docs` writes them; without it, a difference fails.
+
+mod sandbox;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -168,5 +172,21 @@ fn every_link_of_the_documentation_leads_somewhere() {
             let local = !target.is_empty() && !target.contains("://");
             assert!(!local || root().join(target).exists(), "{page} links to `{target}`, which is not there");
         }
+    }
+}
+
+/// m2 carries the clock as a suite has it that takes no new dependency.
+#[test]
+fn the_clock_of_m2_is_what_init_writes() {
+    const FILES: [&str; 2] = ["tests/_testdiet.py", "tests/conftest.py"];
+    let m2 = root().join("tests/suites/m2");
+    let copy = sandbox::Sandbox::bare();
+    copy.copy(&m2);
+    let out = copy.run(&["init", "--yes", "--only", "fixtures"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    for file in FILES {
+        let made = String::from_utf8(copy.read(file)).unwrap().replace("\r\n", "\n");
+        assert!(made.contains("testdiet"), "init left {file} alone");
+        compare(&format!("tests/suites/m2/{file}"), &made);
     }
 }

@@ -37,7 +37,7 @@ use super::context::{Context, Draft, excerpt};
 use super::{Code, Rule};
 use crate::discover::Role;
 use crate::edit::{Applicability, Edit, Fix};
-use crate::finding::Cost;
+use crate::finding::{Cost, Finding};
 use crate::plan::number::write_seconds;
 use crate::python::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::cost::Site;
@@ -65,11 +65,31 @@ enum Started {
     Thread,
     Process,
     Timer,
-    /// An object with a thread of its own, and the method that stops it.
-    Product(Option<&'static str>),
+    /// An object with a thread of its own, the method that stops it, and whether it loops until then.
+    Product {
+        stop: Option<&'static str>,
+        goes_on: bool,
+    },
+}
+
+/// Something that a test starts and nothing ends.
+pub(super) struct Leak {
+    /// What there is to tell about it, with its fix or why there is none.
+    pub finding: Finding,
+    /// How many threads the tests of this file leave behind by it.
+    pub threads: f64,
+    /// Whether its thread is seen to loop until it is told to stop: those that end by themselves do not pile up.
+    pub goes_on: bool,
 }
 
 fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
+    out.extend(leaks(cx).into_iter().map(|leak| Draft::new(leak.finding)));
+}
+
+/// What the tests and fixtures of a file start and nothing ends.
+pub(super) fn leaks(cx: &Context<'_>) -> Vec<Leak> {
+    let mut found = Vec::new();
+    let out = &mut found;
     for site in cx.of_kind(SiteKind::Start) {
         let m = &site.module;
         let Some(receiver) = site.receiver else { continue };
@@ -82,7 +102,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         if told_to_end(m, site, home) {
             continue;
         }
-        if let (StmtKind::Return(Some(value)), Started::Product(Some(_))) = (&m.stmt(stmt).kind, &started)
+        if let (StmtKind::Return(Some(value)), Started::Product { stop: Some(_), .. }) = (&m.stmt(stmt).kind, &started)
             && *value == site.expr
         {
             // `return Monitor().start()` in a helper: it is those who call it that have to stop it.
@@ -95,6 +115,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             judge_one(cx, site, keeper(cx, m, site, receiver, home), site.expr, &started, out);
         }
     }
+    found
 }
 
 /// Whether what a thread works on is told to end: `Thread(target=server.run)` beside `server.shutdown()`.
@@ -147,7 +168,7 @@ fn judge_one(
     kept: Option<(Option<Keeper>, bool)>,
     at: ExprId,
     started: &Started,
-    out: &mut Vec<Draft>,
+    out: &mut Vec<Leak>,
 ) {
     let m = &site.module;
     let (Some((keeper, many)), Some(home)) = (kept, m.scopes.function_around(m.expr(at).stmt)) else { return };
@@ -159,13 +180,13 @@ fn judge_one(
     }
     let name = keeper.as_ref().map_or_else(|| excerpt(m.text(site.receiver.unwrap_or(at))), |k| k.text().to_owned());
     let (one, all) = match started {
-        Started::Thread | Started::Product(_) => ("thread", "threads"),
+        Started::Thread | Started::Product { .. } => ("thread", "threads"),
         Started::Process => ("process", "processes"),
         Started::Timer => ("timer", "timers"),
     };
     let message = match (many, started) {
         (true, _) => format!("the {all} in `{name}` are started, and nothing here waits for their end"),
-        (false, Started::Product(_)) => {
+        (false, Started::Product { .. }) => {
             format!("`{name}` starts a thread that nothing here stops: it goes on in the tests that follow")
         }
         (false, _) => format!("`{name}` is started, and nothing here waits for its end: the {one} may outlive the test"),
@@ -182,7 +203,9 @@ fn judge_one(
         Ok(fix) => finding.fix = Some(fix),
         Err(why) => finding.declined = Some(why),
     }
-    out.push(Draft::new(finding));
+    let threads = cx.uses(site).map(|(test, used)| used.times * test.runs as f64).sum();
+    let goes_on = matches!(started, Started::Product { goes_on: true, .. });
+    out.push(Leak { finding, threads, goes_on });
 }
 
 /// What `.start()` is called on, if that starts a thread.
@@ -200,15 +223,17 @@ fn started(cx: &Context<'_>, m: &Arc<Module>, receiver: ExprId) -> Option<Starte
     };
     let stop =
         || ENDS.iter().copied().find(|end| *end != "join" && matches!(cx.sem.member(def, end, 0), Some(Type::Function(_))));
+    let text = def.module.source.slice(def.module.stmt(def.stmt).span);
+    let goes_on = ["while ", "serve_forever", "run_forever"].iter().any(|words| text.contains(words));
     if cx.sem.derives(class, "threading.Thread", 0) {
         // A thread of a class of its own may have something to stop it by.
         return Some(match stop() {
-            Some(stop) => Started::Product(Some(stop)),
+            Some(stop) => Started::Product { stop: Some(stop), goes_on },
             None => Started::Thread,
         });
     }
     let Some(Type::Function(start)) = cx.sem.member(def, "start", 0) else { return None };
-    starts_a_thread(cx, &start, 0).then(|| Started::Product(stop()))
+    starts_a_thread(cx, &start, 0).then(|| Started::Product { stop: stop(), goes_on })
 }
 
 /// Whether a method starts a thread, itself or through methods it calls.
@@ -284,8 +309,8 @@ fn fix(cx: &Context<'_>, site: &Site, at: ExprId, started: &Started, keeper: &Ke
     let group = rewrite::group("leak", m, m.expr(at).span);
     let end = match started {
         Started::Timer => Some("cancel"),
-        Started::Product(Some(end)) => Some(*end),
-        Started::Product(None) => return Err("its class has no method that stops it".to_owned()),
+        Started::Product { stop: Some(end), .. } => Some(*end),
+        Started::Product { stop: None, .. } => return Err("its class has no method that stops it".to_owned()),
         Started::Thread | Started::Process => None,
     };
     if let Some(end) = end {

@@ -20,15 +20,21 @@
 //! assert len(results) == 3
 //! ```
 //!
+//! Threads that tests leave running add up as well: a file whose tests start monitors and never stop them has all of them at once
+//! by its last test.
+//!
 //! ## Fix
 //! The count shrinks to `threads-target`, with every assertion, range, barrier and pool that holds the same number, and never to a limit
 //! of the product or below. *Unsafe*: the count may be the point of the test. Declined when some number nearby may depend on it in a
 //! way that cannot be seen.
+//!
+//! What is left running is stopped when its test is over, as `leaked-thread` does it: `request.addfinalizer(monitor.stop)`. *Unsafe*:
+//! stopping may wait, or raise, where nobody tried it before.
 
 use std::rc::Rc;
 
 use super::context::{Context, Draft};
-use super::{Code, Rule};
+use super::{Code, Rule, leaked_thread};
 use crate::edit::{Applicability, Fix};
 use crate::finding::Cost;
 use crate::plan::counts::Dimension;
@@ -97,6 +103,28 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         out.push(Draft::new(finding));
     }
+    out.extend(piled_up(cx));
+}
+
+/// Threads that go on after their tests, where a file leaves more of them than one test may have. Told by `leaked-thread` where that
+/// rule is on.
+fn piled_up(cx: &Context<'_>) -> Vec<Draft> {
+    if cx.settings.enabled(&leaked_thread::RULE.code, &cx.module.file) {
+        return Vec::new();
+    }
+    let leaks: Vec<_> = leaked_thread::leaks(cx).into_iter().filter(|leak| leak.goes_on).collect();
+    let threads: f64 = leaks.iter().map(|leak| leak.threads).sum();
+    let budget = cx.settings.budgets.threads_per_test;
+    if threads <= budget as f64 {
+        return Vec::new();
+    }
+    let told = leaks.into_iter().map(|leak| {
+        let mut finding = leak.finding;
+        finding.code = RULE.code.clone();
+        finding.message = format!("{}; {threads} of them pile up in this file, and a test's budget is {budget}", finding.message);
+        Draft::new(finding)
+    });
+    told.collect()
 }
 
 /// Threads that one pass over a site starts, where no test of this file reaches it.
