@@ -147,7 +147,8 @@ fn further_plugins_folders_and_variables_are_handed_over() {
 
 #[test]
 fn the_testdiet_that_tests_have_is_the_one_they_have_without_us() {
-    let sandbox = Sandbox::of("tests/test_a.py", "def test_it():\n    import testdiet\n    assert testdiet.WHOSE == 'the suite'\n");
+    let sandbox =
+        Sandbox::of("tests/test_a.py", "def test_it():\n    import testdiet\n    assert testdiet.WHOSE == 'the suite'\n");
     let (end, told) = ran(&sandbox, |_| {});
     assert_eq!((end.how, outcomes(&told)[0].1), (How::Exited(1), Outcome::Failed), "ours is not handed over");
     // As if it were installed: a folder that the interpreter itself adds after PYTHONPATH.

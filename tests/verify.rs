@@ -199,7 +199,10 @@ fn what_takes_testdiet_is_held_back_where_the_tests_cannot_import_it() {
     let fates = fates(&json(&output));
     assert_eq!((fates.len(), fates[0].1.as_str()), (1, "held"));
     let why = &fates[0].2;
-    assert!(why.starts_with("it takes testdiet, which the tests cannot import: install it for ") && why.contains("testdiet init"), "{why}");
+    assert!(
+        why.starts_with("it takes testdiet, which the tests cannot import: install it for ") && why.contains("testdiet init"),
+        "{why}"
+    );
     assert_eq!(text(&sandbox, "tests/test_nap.py"), test);
     std::fs::remove_dir_all(sandbox.root().join(".venv")).unwrap();
 
@@ -525,6 +528,7 @@ fn options_of_pytest_that_make_no_sense_are_told_as_pytest_tells_them() {
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("pytest could not run the tests (exit code 4)") && err.contains("--no-such-option"), "{err}");
+    assert!(err.contains("leave the options of the configuration out with `-- -o addopts=`"), "{err}");
     let output = verify(&sandbox, &["--", "-k", "no_such_test"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("pytest collects none of the tests"));

@@ -85,7 +85,7 @@ fn sweep_in(folder: &Path) {
 #[cfg(unix)]
 fn ours(folder: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    folder.symlink_metadata().is_ok_and(|m| m.uid() == rustix::process::geteuid().as_raw() && m.mode() & 0o077 == 0)
+    folder.symlink_metadata().is_ok_and(|m| m.uid() == rustix::process::geteuid().as_raw() && m.mode() & 0o777 == 0o700)
 }
 
 /// The folder for temporary files is the user's own.

@@ -47,7 +47,7 @@ pub enum VerifyError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// pytest ended without having run a test.
-    #[error("pytest could not run the tests ({}); nothing was written. It said:\n{tail}", ended(*how))]
+    #[error("pytest could not run the tests ({}); nothing was written. It said:\n{tail}{}", ended(*how), advice(*how))]
     Pytest {
         /// How it ended.
         how: How,
@@ -94,6 +94,18 @@ pub enum VerifyError {
     /// Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,
+}
+
+/// What to do about pytest's own complaint.
+fn advice(how: How) -> &'static str {
+    match how {
+        // `ExitCode.USAGE_ERROR`
+        How::Exited(4) => {
+            "\nIf an option is unknown, a plugin of pytest that has it may be missing there: install it, or leave the options of the \
+             configuration out with `-- -o addopts=`."
+        }
+        _ => "",
+    }
 }
 
 fn ended(how: How) -> String {
