@@ -193,6 +193,7 @@ fn what_takes_testdiet_is_held_back_where_the_tests_cannot_import_it() {
     let test = "import time\n\n\ndef test_nap():\n    time.sleep(0.8)\n";
     let sandbox = Sandbox::of("tests/test_nap.py", test);
     sandbox.write("pyproject.toml", "[project]\nname = \"p\"\nversion = \"1\"\n[dependency-groups]\ntest = [\"testdiet\"]\n");
+    sandbox.write("testdiet.toml", "[fix]\nstrategies = [\"fast-time\"]\n");
     let bare = environment(&sandbox, &[]);
     let output = verify_with(&sandbox, &bare, &["--runs=1", "--output-format=json"]);
     assert_eq!(output.status.code(), Some(1));
@@ -230,6 +231,20 @@ fn what_init_wrote_into_the_suite_is_what_the_proof_runs() {
     assert!(text(&sandbox, "tests/test_jobs.py").contains("def test_good(fast_time):"));
     let slept = |when: &str| proof[when]["sleep_s"].as_f64().unwrap();
     assert!(slept("before") > 0.7 && slept("after") < 0.1, "{proof}");
+}
+
+#[test]
+fn a_test_that_refuses_virtual_time_gets_shorter_sleeps() {
+    let odd = "def test_odd(request):\n    time.sleep(0.9)\n    assert request.fixturenames == ['request']\n";
+    let sandbox = project(&[GOOD, odd]);
+    assert_eq!(sandbox.run(&["init", "--yes", "--only=fixtures"]).status.code(), Some(0));
+    let output = verify(&sandbox, &["--output-format=json"]);
+    let told: Vec<_> = fates(&json(&output)).into_iter().map(|(message, fate, _)| format!("{fate}: {message}")).collect();
+    assert_eq!(told, ["proven: Run the test on virtual time, with the fixture `fast_time`", "relaxed: Shrink 0.9 s to 0.1 s"]);
+    assert_eq!(output.status.code(), Some(0));
+    let after = text(&sandbox, "tests/test_jobs.py");
+    assert!(after.contains("def test_good(fast_time):\n    time.sleep(0.8)\n"), "{after}");
+    assert!(after.contains("def test_odd(request):\n    time.sleep(0.1)\n"), "{after}");
 }
 
 #[test]
