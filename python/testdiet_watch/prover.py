@@ -34,6 +34,8 @@ class Prover:
         self.stacks = None
         self.coverage = None
         self.names = {}
+        #: The tracers of the threads that the body of the test started.
+        self.own = []
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -102,7 +104,25 @@ class Prover:
             faulthandler.cancel_dump_traceback_later()
             self.stacks.close()
         if self.coverage is not None:
+            self.let_go()
             self.coverage.switch_context("")
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item):
+        before = len(self.tracers())
+        yield
+        self.own = self.tracers()[before:]
+
+    def tracers(self):
+        """coverage's tracers, one for each thread, in the order in which the threads started. None where coverage keeps none."""
+        return getattr(getattr(self.coverage, "_collector", None), "tracers", [])
+
+    def let_go(self):
+        """What threads that a test leaves running do from now on is not what the next tests do. Those of fixtures may serve them."""
+        for tracer in self.own:
+            if hasattr(tracer, "data"):
+                tracer.data = {}
+        self.own = []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
