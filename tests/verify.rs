@@ -382,20 +382,6 @@ fn a_fix_is_dropped_when_lines_are_lost_or_a_thread_fails_although_the_test_pass
 }
 
 #[test]
-fn what_a_thread_of_an_earlier_test_runs_is_not_what_a_test_covers() {
-    // Every half a second, so in each of the long sleeps and in few of the short ones.
-    let leaves = "def poll():\n    while True:\n        parse('1s')\n        time.sleep(0.5)\n\n\n\
-                  def test_a_leaves():\n    threading.Thread(target=poll, daemon=True).start()\n";
-    let naps = "import pytest\n\n\n@pytest.mark.parametrize('n', range(24))\ndef test_b_naps(n):\n    time.sleep(0.6)\n";
-    let sandbox = project(&[leaves, naps]);
-    let output = verify(&sandbox, &["--select=long-sleep", "--output-format=json"]);
-    let proof = json(&output);
-    let nap = fates(&proof).into_iter().find(|f| f.0.starts_with("Shrink 0.6 s")).unwrap();
-    assert_eq!((nap.1.as_str(), nap.2.as_str()), ("proven", ""));
-    assert!(text(&sandbox, "tests/test_jobs.py").contains("def test_b_naps(n):\n    time.sleep(0.1)\n"));
-}
-
-#[test]
 fn a_test_that_hangs_with_a_fix_is_cut_off() {
     // Well with a quarter of a second.
     let hangs = "def test_hangs():\n    job = Job(0)\n    time.sleep(0.8)\n    job.finish(parse('0.24s'))\n";
