@@ -22,7 +22,7 @@ fn ran_until(
     mut listen: impl FnMut(&Told) -> ControlFlow<()>,
 ) -> (End, Vec<Told>) {
     let interpreter = Interpreter::find(Some(python()), sandbox.root(), sandbox.root()).unwrap();
-    let plugin = Plugin::unpack().unwrap();
+    let plugin = Plugin::watching().unwrap();
     let keep = tempfile::tempdir_in(sandbox.root()).unwrap().keep();
     let mut run = Run::new(&interpreter, &plugin, sandbox.root(), &keep);
     run.args = vec!["-pno:cacheprovider".into()];

@@ -1,8 +1,9 @@
 //! Our Python, compiled into this binary: `testdiet_watch`, which is unpacked for a run and watches it, and the package
 //! `testdiet`, of which `init` makes the file that it writes into a suite.
 //!
-//! The folder it is unpacked to comes first on `PYTHONPATH`, so the interpreter needs no testdiet. `testdiet` itself is not
-//! handed over: a run has the fixtures that the suite has without us, or a proof would hold for nobody else.
+//! The folder it is unpacked to comes first on `PYTHONPATH`, so the interpreter needs no testdiet. `measure` hands both over, so that
+//! virtual time can be tried (`-- -p testdiet.plugin --fast-time`) before anything is installed. A proof hands over only what watches:
+//! its run has to have the fixtures that the suite has without us, or it would hold for nobody else.
 
 use std::env;
 use std::ffi::OsString;
@@ -44,21 +45,33 @@ pub const RECORDER: &str = "testdiet_watch.recorder";
 /// The module that compares, for `fix --verify`; handed over beside the recorder.
 pub const PROVER: &str = "testdiet_watch.prover";
 
-/// What watches a run, in a folder of its own, which goes when the value does.
+/// It, in a folder of its own, which goes when the value does.
 #[derive(Debug)]
 pub struct Plugin {
     folder: Scratch,
 }
 
 impl Plugin {
-    /// Unpacks it to a folder that only this user can read. What runs that were killed have left there is removed before.
+    /// Unpacks all of it to a folder that only this user can read. What runs that were killed have left there is removed before.
     ///
     /// # Errors
     /// When there is no place for temporary files.
     pub fn unpack() -> io::Result<Self> {
+        Self::with("")
+    }
+
+    /// As [`Self::unpack`], without the package `testdiet`.
+    ///
+    /// # Errors
+    /// When there is no place for temporary files.
+    pub fn watching() -> io::Result<Self> {
+        Self::with(WATCH)
+    }
+
+    fn with(start: &str) -> io::Result<Self> {
         scratch::sweep();
         let folder = Scratch::new("plugin")?;
-        for (path, text) in FILES.iter().filter(|(path, _)| path.starts_with(WATCH)) {
+        for (path, text) in FILES.iter().filter(|(path, _)| path.starts_with(start)) {
             let path = folder.path().join(path);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
@@ -111,7 +124,7 @@ mod tests {
 
     #[test]
     fn ours_comes_first() {
-        let plugin = Plugin::unpack().unwrap();
+        let plugin = Plugin::watching().unwrap();
         assert!(plugin.folder().join("testdiet_watch/recorder.py").is_file() && !plugin.folder().join("testdiet").exists());
         let path = plugin.python_path(&["/shadow/src".into()]).unwrap();
         let parts: Vec<_> = env::split_paths(&path).collect();

@@ -171,7 +171,7 @@ pub fn prove(
         proof.fixed = first;
         return Ok(proof);
     }
-    let plugin = Plugin::unpack().map_err(VerifyError::Scratch)?;
+    let plugin = Plugin::watching().map_err(VerifyError::Scratch)?;
     progress(Progress::Copying);
     let shadow = Shadow::new(request.root)?;
     if let Some(suite) = request.input.suites().into_iter().find(|suite| shadow.of(&suite.root).is_none()) {
