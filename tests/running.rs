@@ -22,7 +22,7 @@ fn ran_until(
     mut listen: impl FnMut(&Told) -> ControlFlow<()>,
 ) -> (End, Vec<Told>) {
     let interpreter = Interpreter::find(Some(python()), sandbox.root(), sandbox.root()).unwrap();
-    let plugin = Plugin::unpack().unwrap();
+    let plugin = Plugin::watching().unwrap();
     let keep = tempfile::tempdir_in(sandbox.root()).unwrap().keep();
     let mut run = Run::new(&interpreter, &plugin, sandbox.root(), &keep);
     run.args = vec!["-pno:cacheprovider".into()];
@@ -146,16 +146,16 @@ fn further_plugins_folders_and_variables_are_handed_over() {
 }
 
 #[test]
-fn an_installed_testdiet_of_another_version_is_not_used() {
-    let sandbox = Sandbox::of(
-        "tests/test_a.py",
-        "import testdiet.recorder\n\ndef test_it(): assert 'testdiet-plugin-' in testdiet.recorder.__file__\n",
-    );
+fn the_testdiet_that_tests_have_is_the_one_they_have_without_us() {
+    let sandbox =
+        Sandbox::of("tests/test_a.py", "def test_it():\n    import testdiet\n    assert testdiet.WHOSE == 'the suite'\n");
+    let (end, told) = ran(&sandbox, |_| {});
+    assert_eq!((end.how, outcomes(&told)[0].1), (How::Exited(1), Outcome::Failed), "ours is not handed over");
     // As if it were installed: a folder that the interpreter itself adds after PYTHONPATH.
-    sandbox.write("site/testdiet/__init__.py", "raise RuntimeError('the installed one')\n");
+    sandbox.write("site/testdiet/__init__.py", "WHOSE = 'the suite'\n");
     let site = sandbox.root().join("site");
     let (end, told) = ran(&sandbox, |run| run.python_path = vec![site]);
-    assert_eq!((end.how, outcomes(&told).len()), (How::Exited(0), 1));
+    assert_eq!((end.how, outcomes(&told)[0].1), (How::Exited(0), Outcome::Passed));
 }
 
 fn alive(pid: &str) -> bool {

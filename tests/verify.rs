@@ -170,7 +170,8 @@ fn a_wait_for_what_holds_already_is_refused() {
     sandbox.write("tests/test_jobs.py", tests.join("\n\n"));
     sandbox.write("pytest.ini", "[pytest]\npythonpath = .\n");
     sandbox.write("testdiet.toml", "[fix]\nfast-time = true\nstrategies = [\"wait-until\"]\n");
-    let proof = json(&verify(&sandbox, &["--output-format=json"]));
+    let python = environment(&sandbox, &[testdiet_path()]);
+    let proof = json(&verify_with(&sandbox, &python, &["--runs=1", "--output-format=json"]));
     let fates = fates(&proof);
     assert_eq!(
         fates.iter().map(|(message, fate, _)| format!("{fate}: {message}")).collect::<Vec<_>>(),
@@ -180,6 +181,80 @@ fn a_wait_for_what_holds_already_is_refused() {
     let after = text(&sandbox, "tests/test_jobs.py");
     assert!(after.contains("job.at_once()\n    time.sleep(0.8)\n    assert job.done\n"), "{after}");
     assert!(after.contains("job.later()\n    wait_until(lambda: job.done, timeout=5.0)\n    assert job.done\n"), "{after}");
+}
+
+/// The package as it is here, for the interpreter of [`environment`].
+fn testdiet_path() -> (&'static str, String) {
+    ("testdiet.pth", format!("{}\n", Path::new(env!("CARGO_MANIFEST_DIR")).join("python").display()))
+}
+
+#[test]
+fn what_takes_testdiet_is_held_back_where_the_tests_cannot_import_it() {
+    let test = "import time\n\n\ndef test_nap():\n    time.sleep(0.8)\n";
+    let sandbox = Sandbox::of("tests/test_nap.py", test);
+    sandbox.write("pyproject.toml", "[project]\nname = \"p\"\nversion = \"1\"\n[dependency-groups]\ntest = [\"testdiet\"]\n");
+    sandbox.write("testdiet.toml", "[fix]\nstrategies = [\"fast-time\"]\n");
+    let bare = environment(&sandbox, &[]);
+    let output = verify_with(&sandbox, &bare, &["--runs=1", "--output-format=json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let fates = fates(&json(&output));
+    assert_eq!((fates.len(), fates[0].1.as_str()), (1, "held"));
+    let why = &fates[0].2;
+    assert!(
+        why.starts_with("it takes testdiet, which the tests cannot import: install it for ") && why.contains("testdiet init"),
+        "{why}"
+    );
+    assert_eq!(text(&sandbox, "tests/test_nap.py"), test);
+    std::fs::remove_dir_all(sandbox.root().join(".venv")).unwrap();
+
+    // With the package, but without the plugin that the installed one names: pytest knows no such fixture.
+    let python = environment(&sandbox, &[testdiet_path()]);
+    let output = verify_with(&sandbox, &python, &["--runs=1", "--output-format=json"]);
+    let proof = json(&output);
+    assert_eq!((output.status.code(), proof["fixes"][0]["fate"].as_str()), (Some(1), Some("dropped")));
+    assert!(proof["fixes"][0]["tail"].as_str().unwrap().contains("fixture 'fast_time' not found"), "{proof}");
+    assert_eq!(text(&sandbox, "tests/test_nap.py"), test);
+
+    let output = verify_with(&sandbox, &python, &["--runs=1", "--", "-p", "testdiet.plugin"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&sandbox, "tests/test_nap.py").contains("def test_nap(fast_time):\n    time.sleep(0.8)\n"));
+}
+
+#[test]
+fn what_init_wrote_into_the_suite_is_what_the_proof_runs() {
+    let sandbox = project(&[GOOD]);
+    assert_eq!(sandbox.run(&["init", "--yes", "--only=fixtures"]).status.code(), Some(0));
+    assert!(sandbox.root().join("tests/_testdiet.py").is_file());
+    let output = verify(&sandbox, &["--output-format=json"]);
+    let proof = json(&output);
+    assert_eq!((output.status.code(), proof["fixes"][0]["fate"].as_str()), (Some(0), Some("proven")), "{proof}");
+    assert!(text(&sandbox, "tests/test_jobs.py").contains("def test_good(fast_time):"));
+    let slept = |when: &str| proof[when]["sleep_s"].as_f64().unwrap();
+    assert!(slept("before") > 0.7 && slept("after") < 0.1, "{proof}");
+}
+
+#[test]
+fn a_test_that_refuses_virtual_time_gets_shorter_sleeps() {
+    let odd = "def test_odd(request):\n    time.sleep(0.9)\n    assert request.fixturenames == ['request']\n";
+    let sandbox = project(&[GOOD, odd]);
+    assert_eq!(sandbox.run(&["init", "--yes", "--only=fixtures"]).status.code(), Some(0));
+    let output = verify(&sandbox, &["--output-format=json"]);
+    let told: Vec<_> = fates(&json(&output)).into_iter().map(|(message, fate, _)| format!("{fate}: {message}")).collect();
+    assert_eq!(told, ["proven: Run the test on virtual time, with the fixture `fast_time`", "relaxed: Shrink 0.9 s to 0.1 s"]);
+    assert_eq!(output.status.code(), Some(0));
+    let after = text(&sandbox, "tests/test_jobs.py");
+    assert!(after.contains("def test_good(fast_time):\n    time.sleep(0.8)\n"), "{after}");
+    assert!(after.contains("def test_odd(request):\n    time.sleep(0.1)\n"), "{after}");
+}
+
+#[test]
+fn a_join_gets_four_times_what_it_took() {
+    let join = "def test_join():\n    t = Job(parse('1.5s')).thread\n    t.join()\n";
+    let sandbox = project(&[join]);
+    let output = verify(&sandbox, &["--select=join-without-timeout"]);
+    assert_eq!(output.status.code(), Some(0));
+    let after = text(&sandbox, "tests/test_jobs.py");
+    assert!(after.contains("t.join(timeout=12.5)\n    assert not t.is_alive()\n"), "{after}");
 }
 
 #[test]
@@ -468,6 +543,7 @@ fn options_of_pytest_that_make_no_sense_are_told_as_pytest_tells_them() {
     assert_eq!(output.status.code(), Some(2));
     let err = String::from_utf8(output.stderr).unwrap();
     assert!(err.contains("pytest could not run the tests (exit code 4)") && err.contains("--no-such-option"), "{err}");
+    assert!(err.contains("leave the options of the configuration out with `-- -o addopts=`"), "{err}");
     let output = verify(&sandbox, &["--", "-k", "no_such_test"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("pytest collects none of the tests"));
@@ -478,6 +554,10 @@ fn options_of_pytest_that_make_no_sense_are_told_as_pytest_tells_them() {
 fn started(sandbox: &Sandbox, scratch: &Path) -> Child {
     let mut command = command(sandbox, python(), &["-q"]);
     command.env("TMPDIR", scratch).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// Processes that have a folder in their environment.
@@ -504,6 +584,10 @@ fn killed_at_any_moment_the_project_is_as_it_was_and_nothing_goes_on() {
             break;
         }
         assert_eq!(tree(sandbox.root()), before, "{moment} ms");
+        let left = || names(scratch.path()).len();
+        if moment == 900 {
+            assert!(left() > 0, "it was killed while it had copies");
+        }
         if cfg!(target_os = "linux") {
             let gone = (0..100).any(|_| {
                 std::thread::sleep(Duration::from_millis(100));
@@ -511,6 +595,13 @@ fn killed_at_any_moment_the_project_is_as_it_was_and_nothing_goes_on() {
             });
             assert!(gone, "pytest goes on");
         }
+        // The next start removes what the killed one left, and nothing that another one uses.
+        let foreign = scratch.path().join("testdiet-notes");
+        std::fs::create_dir(&foreign).unwrap();
+        let output = command(&sandbox, python(), &["--diff", "--runs=1"]).env("TMPDIR", scratch.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(names(scratch.path()), ["testdiet-notes"]);
+        std::fs::remove_dir_all(sandbox.root().join(".testdiet")).unwrap();
     }
 }
 

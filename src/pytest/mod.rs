@@ -1,7 +1,8 @@
 //! Running the user's pytest: whose interpreter, with what handed over, what it tells while it runs, and how it ends.
 //!
 //! * [`interpreter`] finds the Python that has the user's pytest and checks both.
-//! * [`plugin`] unpacks the package `testdiet` that is compiled into this binary, so that no environment needs it.
+//! * [`plugin`] unpacks what watches a run, which is compiled into this binary, so that no environment needs it;
+//!   [`scratch`] is where to.
 //! * [`run`] starts pytest in a process group of its own, listens, and leaves no process behind.
 //! * [`stream`] reads what the recorder writes: one file of JSON lines for each process that runs tests.
 //! * [`facts`] are what it says about a test.
@@ -14,6 +15,7 @@ pub mod interpreter;
 pub mod interrupt;
 pub mod plugin;
 pub mod run;
+pub mod scratch;
 pub mod stream;
 
 pub use facts::{Outcome, Site, SiteKind, Test};

@@ -1,7 +1,9 @@
-//! The Python package `testdiet`, compiled into this binary and unpacked for a run.
+//! Our Python, compiled into this binary: `testdiet_watch`, which is unpacked for a run and watches it, and the package
+//! `testdiet`, of which `init` makes the file that it writes into a suite.
 //!
-//! The folder it is unpacked to comes first on `PYTHONPATH`, before what is installed: the interpreter needs no testdiet,
-//! and where it has one of another version, this binary's own is the one that runs.
+//! The folder it is unpacked to comes first on `PYTHONPATH`, so the interpreter needs no testdiet. `measure` hands both over, so that
+//! virtual time can be tried (`-- -p testdiet.plugin --fast-time`) before anything is installed. A proof hands over only what watches:
+//! its run has to have the fixtures that the suite has without us, or it would hold for nobody else.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,9 +11,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
+use super::scratch::{self, Scratch};
 
-/// The files of the package, by their paths below `python/`.
+/// The files of the packages, by their paths below `python/`.
 macro_rules! package {
     ($($path:literal),* $(,)?) => {
         &[$(($path, include_str!(concat!("../../python/", $path)))),*]
@@ -22,38 +24,54 @@ macro_rules! package {
 pub const FILES: &[(&str, &str)] = package![
     "testdiet/__init__.py",
     "testdiet/clock.py",
-    "testdiet/gauges.py",
     "testdiet/guards.py",
     "testdiet/install.py",
-    "testdiet/limits.py",
     "testdiet/locks.py",
     "testdiet/plugin.py",
-    "testdiet/prover.py",
-    "testdiet/recorder.py",
     "testdiet/slow.py",
     "testdiet/vendor.py",
     "testdiet/waiting.py",
+    "testdiet_watch/__init__.py",
+    "testdiet_watch/gauges.py",
+    "testdiet_watch/limits.py",
+    "testdiet_watch/prover.py",
+    "testdiet_watch/recorder.py",
 ];
 
+/// The package that watches, as the start of paths.
+const WATCH: &str = "testdiet_watch/";
 /// The module that records; pytest gets it with `-p`.
-pub const RECORDER: &str = "testdiet.recorder";
+pub const RECORDER: &str = "testdiet_watch.recorder";
 /// The module that compares, for `fix --verify`; handed over beside the recorder.
-pub const PROVER: &str = "testdiet.prover";
+pub const PROVER: &str = "testdiet_watch.prover";
 
-/// The package in a folder of its own, which goes when the value does.
+/// It, in a folder of its own, which goes when the value does.
 #[derive(Debug)]
 pub struct Plugin {
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Plugin {
-    /// Unpacks it to a folder that only this user can read.
+    /// Unpacks all of it to a folder that only this user can read. What runs that were killed have left there is removed before.
     ///
     /// # Errors
     /// When there is no place for temporary files.
     pub fn unpack() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("testdiet-plugin-").tempdir()?;
-        for (path, text) in FILES {
+        Self::with("")
+    }
+
+    /// As [`Self::unpack`], without the package `testdiet`.
+    ///
+    /// # Errors
+    /// When there is no place for temporary files.
+    pub fn watching() -> io::Result<Self> {
+        Self::with(WATCH)
+    }
+
+    fn with(start: &str) -> io::Result<Self> {
+        scratch::sweep();
+        let folder = Scratch::new("plugin")?;
+        for (path, text) in FILES.iter().filter(|(path, _)| path.starts_with(start)) {
             let path = folder.path().join(path);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
@@ -85,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_whole_package_is_compiled_in() {
+    fn all_of_it_is_compiled_in() {
         fn collect(folder: &Path, root: &Path, found: &mut Vec<String>) {
             for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
                 if entry.is_dir() {
@@ -97,7 +115,7 @@ mod tests {
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
         let mut found = Vec::new();
-        collect(&root.join("testdiet"), &root, &mut found);
+        collect(&root, &root, &mut found);
         found.sort();
         let mut table: Vec<_> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
         table.sort();
@@ -106,8 +124,8 @@ mod tests {
 
     #[test]
     fn ours_comes_first() {
-        let plugin = Plugin::unpack().unwrap();
-        assert!(plugin.folder().join("testdiet/recorder.py").is_file());
+        let plugin = Plugin::watching().unwrap();
+        assert!(plugin.folder().join("testdiet_watch/recorder.py").is_file() && !plugin.folder().join("testdiet").exists());
         let path = plugin.python_path(&["/shadow/src".into()]).unwrap();
         let parts: Vec<_> = env::split_paths(&path).collect();
         assert_eq!((parts[0].as_path(), parts[1].as_path()), (plugin.folder(), Path::new("/shadow/src")));

@@ -4,11 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::session::{Covered, Lines, Ran, Seen, is_well};
-use crate::pytest::{Outcome, SiteKind, Test};
+use crate::pytest::{Outcome, Site, SiteKind, Test};
 
 /// A test may take ten times as long as it did, and this much more, in seconds, before it counts as hung.
 const GRACE_S: f64 = 5.0;
 const TIMES: f64 = 10.0;
+
+/// How often a join has to fit into the timeout that a fix gives it: as the plan has it for waits that it can see.
+const SPARE: f64 = 4.0;
+/// The same where the join was made slower by all cores being busy.
+const SPARE_UNDER_LOAD: f64 = 2.0;
 
 /// A test without any fix.
 #[derive(Debug, Clone)]
@@ -19,12 +24,14 @@ pub(super) struct Known {
     pub wall_s: f64,
     /// Lines of the product that it ran both times; `None` when nobody looked.
     pub covered: Option<Covered>,
-    /// Whether the lines are those that it ran on its own too.
-    pub alone: bool,
+    /// How often it ran on its own too; the lines are those of these runs as well.
+    pub alone: usize,
     /// What it did, the first time.
     pub facts: Test,
     /// The last lines of its failure.
     pub tail: Option<String>,
+    /// Whether it could use what testdiet's fixes put into tests.
+    pub equipped: bool,
 }
 
 /// Whether a test can prove anything.
@@ -67,9 +74,10 @@ impl Baseline {
                 state,
                 wall_s: seen.iter().map(|s| s.facts.wall_s).fold(0.0, f64::max),
                 covered,
-                alone: false,
+                alone: 0,
                 facts: first.facts.clone(),
                 tail: seen.iter().find_map(|s| s.tail.clone()),
+                equipped: first.equipped,
             };
             self.tests.insert(name.clone(), known);
         }
@@ -83,7 +91,7 @@ impl Baseline {
     pub fn refine(&mut self, test: &str, seen: &Seen) {
         if let (Some(known), Some(now)) = (self.tests.get_mut(test), &seen.covered) {
             known.covered = known.covered.as_ref().map(|before| common(before, now));
-            known.alone = true;
+            known.alone += 1;
         }
     }
 
@@ -96,6 +104,28 @@ impl Baseline {
     /// Seconds a test may take with fixes.
     pub fn limit(&self, test: &str) -> f64 {
         self.tests.get(test).map_or(0.0, |known| known.wall_s) * TIMES + GRACE_S
+    }
+
+    /// Seconds that a fix has to give the joins of a test.
+    pub fn join_timeout(&self, test: &str) -> f64 {
+        self.tests.get(test).map_or(0.0, |known| longest_join(&known.facts, |s| s.untimed > 0) * SPARE)
+    }
+
+    /// What is wrong with a test that did well but whose joins came close to the timeout that fixes give them, in seconds: on a
+    /// slower machine, or a busier one, they would not do.
+    pub fn hurried(&self, test: &str, seen: &Seen, timeout: f64, load: bool) -> Option<Complaint> {
+        let before = &self.tests.get(test)?.facts.sites;
+        // Lines move with the fixes.
+        let place = |s: &Site| (s.file.clone(), s.function.clone(), s.what.clone());
+        let untimed: BTreeSet<_> = before.iter().filter(|s| s.kind == SiteKind::Join && s.untimed > 0).map(place).collect();
+        let took = longest_join(&seen.facts, |s| untimed.contains(&place(s)));
+        let spare = if load { SPARE_UNDER_LOAD } else { SPARE };
+        let busy = if load { " while all cores were busy" } else { "" };
+        (took * spare > timeout).then(|| Complaint {
+            reason: format!("a join took {took:.1} s of the {timeout} s that it gets{busy}"),
+            tail: None,
+            lines_only: false,
+        })
     }
 
     /// What is wrong with a test of a run with fixes; `None` when it does what it did.
@@ -136,6 +166,12 @@ pub(super) struct Complaint {
     pub tail: Option<String>,
     /// Whether it is only that lines were not run; what depends on time may run them the next time.
     pub lines_only: bool,
+}
+
+/// The seconds of the place that a test joins at longest, of those that `counts` is true for. Several joins at one place count as
+/// one: rather too long than too short.
+fn longest_join(test: &Test, counts: impl Fn(&Site) -> bool) -> f64 {
+    test.sites.iter().filter(|s| s.kind == SiteKind::Join && counts(s)).map(|s| s.seconds).fold(0.0, f64::max)
 }
 
 /// The lines that both cover.
@@ -222,7 +258,7 @@ mod tests {
         facts.outcome = outcome;
         facts.wall_s = 2.0;
         let covered = lines.map(|hex| [("p.py".to_owned(), Lines::from_hex(hex))].into());
-        Seen { facts, hung: false, tail: None, covered }
+        Seen { facts, hung: false, tail: None, covered, equipped: false }
     }
 
     fn ran(outcome: Outcome, lines: Option<&str>) -> Ran {
@@ -262,6 +298,41 @@ mod tests {
         assert_eq!(reason(None), Some("pytest no longer finds the test".to_owned()));
         let hung = Seen { hung: true, ..seen(Outcome::Crashed, None) };
         assert_eq!(reason(Some(hung)), Some("it did not end within 25.0 s; without the fix it took 2.0 s".to_owned()));
+    }
+
+    #[test]
+    fn a_join_needs_more_than_it_took() {
+        let with_joins = |joins: &[(&str, f64, u64)]| {
+            let mut out = seen(Outcome::Passed, None);
+            out.facts.sites = joins
+                .iter()
+                .map(|&(function, seconds, untimed)| Site {
+                    kind: SiteKind::Join,
+                    what: "threading.Thread".to_owned(),
+                    file: "a.py".to_owned(),
+                    line: 1,
+                    function: function.to_owned(),
+                    calls: 1,
+                    seconds,
+                    untimed,
+                    leaked: 0,
+                })
+                .collect();
+            out
+        };
+        let mut known = Baseline::default();
+        let ran = |seen| Ran { tests: [("a.py::t".to_owned(), seen)].into(), ..Ran::default() };
+        let bare = with_joins(&[("t", 2.0, 1), ("helper", 9.0, 0)]);
+        known.add(&[&ran(bare.clone()), &ran(bare)]);
+        assert!((known.join_timeout("a.py::t") - 8.0).abs() < 1e-9, "the other one has its timeout");
+        let reason = |joins: &[_], timeout, load| known.hurried("a.py::t", &with_joins(joins), timeout, load).map(|c| c.reason);
+        assert_eq!(reason(&[("t", 2.0, 0), ("helper", 9.0, 0)], 8.0, false), None);
+        assert_eq!(reason(&[("t", 2.0, 0)], 5.0, false), Some("a join took 2.0 s of the 5 s that it gets".to_owned()));
+        assert_eq!(reason(&[("t", 2.4, 0)], 5.0, true), None);
+        assert_eq!(
+            reason(&[("t", 2.6, 0)], 5.0, true),
+            Some("a join took 2.6 s of the 5 s that it gets while all cores were busy".to_owned())
+        );
     }
 
     #[test]

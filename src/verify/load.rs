@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Twice as many busy threads as there are cores, so that with the tests each core is wanted three times.
+/// Busy threads for each core. A machine of two cores with a load of eight is a usual sight where many jobs share it.
+const TIMES: usize = 4;
+
+/// Several times as many busy threads as there are cores.
 pub(super) struct Stress {
     stop: Arc<AtomicBool>,
     threads: Vec<std::thread::JoinHandle<()>>,
@@ -22,7 +25,7 @@ impl Stress {
                 }
             })
         };
-        let threads = (0..2 * cores).map(|_| busy()).collect();
+        let threads = (0..TIMES * cores).map(|_| busy()).collect();
         Self { stop, threads }
     }
 }

@@ -47,7 +47,7 @@ pub enum VerifyError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// pytest ended without having run a test.
-    #[error("pytest could not run the tests ({}); nothing was written. It said:\n{tail}", ended(*how))]
+    #[error("pytest could not run the tests ({}); nothing was written. It said:\n{tail}{}", ended(*how), advice(*how))]
     Pytest {
         /// How it ended.
         how: How,
@@ -69,6 +69,16 @@ pub enum VerifyError {
         /// Where it came from.
         path: PathBuf,
     },
+    /// The tests are not in the copy.
+    #[error(
+        "cannot prove anything: {folder} is in a folder that says it is a cache or a virtual environment, which is not copied \
+         to try fixes in; move the project out of it",
+        folder = folder.display()
+    )]
+    LeftOut {
+        /// Where the tests are.
+        folder: PathBuf,
+    },
     /// Everything fails already.
     #[error(
         "all {tests} tests that the fixes can reach fail before any fix, so nothing can be proven; the first, {test}:\n{tail}"
@@ -84,6 +94,18 @@ pub enum VerifyError {
     /// Ctrl-C.
     #[error("interrupted; nothing was written")]
     Interrupted,
+}
+
+/// What to do about pytest's own complaint.
+fn advice(how: How) -> &'static str {
+    match how {
+        // `ExitCode.USAGE_ERROR`
+        How::Exited(4) => {
+            "\nIf an option is unknown, a plugin of pytest that has it may be missing there: install it, or leave the options of the \
+             configuration out with `-- -o addopts=`."
+        }
+        _ => "",
+    }
 }
 
 fn ended(how: How) -> String {

@@ -1,6 +1,6 @@
 //! The story of a proof: plan, copy, baseline, search, and what became of each fix.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,14 +13,16 @@ use super::session::{Setup, imports, slashed};
 use super::shadow::Shadow;
 use super::trial::{Kept, Trial};
 use super::units::{Unit, Version, add_gentler, changes, units};
+use crate::config::Strategy;
 use crate::discover::{Found, Role};
 use crate::edit::Applicability;
 use crate::engine::{self, Change, Fixed, Input};
 use crate::finding::Finding;
 use crate::pytest::{Interpreter, Interrupts, Plugin};
 
-/// Gaps, shortest waits and timeouts of joins of gentler versions, as multiples of what is planned first.
-const GENTLER: [f64; 2] = [2.5, 5.0];
+/// Gaps and shortest waits of gentler versions, as multiples of what is planned first, and timeouts of joins: these cost nothing
+/// while all is well, so they go further.
+const GENTLER: [(f64, f64); 3] = [(2.5, 2.5), (5.0, 5.0), (5.0, 12.0)];
 /// Most times that what takes the place of dropped fixes is planned and tried.
 const ROUNDS: usize = 3;
 
@@ -122,6 +124,8 @@ pub struct Judged {
     pub fate: Fate,
     /// Whether an earlier run found that, and nothing it rests on has changed since.
     pub remembered: bool,
+    /// Whether its tests would need testdiet's fixtures, or `wait_until`: there may be another way to fix what it fixes.
+    pub takes_testdiet: bool,
 }
 
 /// What was proven.
@@ -167,9 +171,12 @@ pub fn prove(
         proof.fixed = first;
         return Ok(proof);
     }
-    let plugin = Plugin::unpack().map_err(VerifyError::Scratch)?;
+    let plugin = Plugin::watching().map_err(VerifyError::Scratch)?;
     progress(Progress::Copying);
     let shadow = Shadow::new(request.root)?;
+    if let Some(suite) = request.input.suites().into_iter().find(|suite| shadow.of(&suite.root).is_none()) {
+        return Err(VerifyError::LeftOut { folder: suite.root.clone() });
+    }
     let files = Files::read(request.suites);
     let below = |path: &Path| shadow.below(path).map(|p| slashed(&p));
     let setup = Setup {
@@ -191,18 +198,23 @@ pub fn prove(
     let mut kept = Kept::default();
     let mut refused: HashMap<Name, Verdict> = HashMap::new();
     let mut known: Vec<Version> = Vec::new();
+    // Findings whose better way was refused: what a next one would do is planned without it.
+    let mut second_best: HashSet<Place> = HashSet::new();
+    let mut input = request.input.clone();
     let mut next = Some(first);
     for _ in 0..ROUNDS {
-        let wanted = |f: &Finding| (request.wanted)(f) && !refused.contains_key(&Name::of(f));
+        let well: HashSet<Place> =
+            kept.units.iter().filter(|u| u.takes_testdiet()).flat_map(|u| &u.findings).map(Place::of).collect();
+        let wanted = |f: &Finding| (request.wanted)(f) && !refused.contains_key(&Name::of(f)) && !well.contains(&Place::of(f));
         let fixed = match next.take() {
             Some(fixed) => Ok(fixed),
-            None => engine::fix_where(request.input, &[], Applicability::Unsafe, &wanted),
+            None => engine::fix_where(&input, &[], Applicability::Unsafe, &wanted),
         }?;
         let mut fresh = kept.fresh(&fixed);
         if fresh.is_empty() {
             break;
         }
-        with_gentler(request.input, &[], &mut fresh, &wanted)?;
+        with_gentler(&input, &[], &mut fresh, &wanted)?;
         let mut judged = Vec::new();
         fresh.retain(|unit| match memory.recall(&ground, unit, &trial.reach(unit, &kept.originals)) {
             Some(Verdict::Proven(version)) if version < unit.versions.len() => {
@@ -228,6 +240,9 @@ pub fn prove(
             };
             refused.extend(one.findings.iter().map(|f| (Name::of(f), verdict.clone())));
         }
+        let takes = |one: &&Judged| !one.remembered && one.takes_testdiet;
+        second_best.extend(judged.iter().filter(takes).flat_map(|one| &one.findings).map(Place::of));
+        without_testdiet(&mut input, &second_best);
         proof.judged.extend(judged);
         if proof.fixed.before.files == 0 {
             proof.fixed.before = fixed.before;
@@ -265,11 +280,16 @@ pub fn prove(
         for finding in &unit.findings {
             *proof.fixed.applied.entry(finding.code.clone()).or_default() += 1;
         }
-        let fate = if version == 0 { Fate::Proven } else { Fate::Relaxed };
+        let next_best = unit.findings.iter().any(|f| second_best.contains(&Place::of(f)));
+        let fate = if version == 0 && !next_best { Fate::Proven } else { Fate::Relaxed };
         let remembered = known.iter().any(|known| known.is(&unit.versions[0]));
         let messages = unit.versions[version].messages.clone();
         proof.judged.push(Judged { messages, remembered, ..Judged::of(unit.clone(), fate) });
     }
+    // What was refused in one way and proven in the next is no longer refused.
+    let proven: HashSet<Place> = kept.units.iter().flat_map(|u| &u.findings).map(Place::of).collect();
+    let settled = |j: &Judged| j.takes_testdiet && j.findings.iter().all(|f| proven.contains(&Place::of(f)));
+    proof.judged.retain(|j| !matches!(j.fate, Fate::Dropped { .. }) || !settled(j));
     proof.fixed.changes = done;
     trial.conclude(&mut proof);
     Ok(proof)
@@ -290,7 +310,24 @@ fn with_gentler(
 
 impl Judged {
     pub(super) fn of(unit: Unit, fate: Fate) -> Self {
-        Self { messages: unit.versions[0].messages.clone(), findings: unit.findings, fate, remembered: false }
+        let takes_testdiet = unit.takes_testdiet();
+        Self { messages: unit.versions[0].messages.clone(), findings: unit.findings, fate, remembered: false, takes_testdiet }
+    }
+}
+
+/// A finding across plans of the same texts, whatever its fix. Where fixes of an earlier round have moved it, it is another one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
+    code: crate::rules::Code,
+    file: Arc<PathBuf>,
+    start: u32,
+    length: usize,
+}
+
+impl Place {
+    fn of(finding: &Finding) -> Self {
+        let (start, length) = (finding.span.start, finding.source.text().len());
+        Self { code: finding.code.clone(), file: Arc::clone(&finding.file), start, length }
     }
 }
 
@@ -312,15 +349,24 @@ impl Name {
 }
 
 /// The same run with wider gaps, longer shortest waits and longer timeouts.
-fn gentler(input: &Input, factor: f64) -> Input {
+fn gentler(input: &Input, (wider, longer): (f64, f64)) -> Input {
     let mut input = input.clone();
     for (_, settings) in &mut input.files {
         let settings = Arc::make_mut(settings);
-        settings.fix.margin *= factor;
-        settings.fix.floor *= factor;
-        settings.fix.join_timeout *= factor;
+        settings.fix.margin *= wider;
+        settings.fix.floor *= wider;
+        settings.fix.join_timeout *= longer;
     }
     input
+}
+
+/// Takes the ways that need testdiet from the files of some findings.
+fn without_testdiet(input: &mut Input, findings: &HashSet<Place>) {
+    let files: HashSet<&Path> = findings.iter().map(|f| f.file.as_path()).collect();
+    for (_, settings) in input.files.iter_mut().filter(|(found, _)| files.contains(found.path.as_path())) {
+        let strategies = &mut Arc::make_mut(settings).fix.strategies;
+        strategies.retain(|s| !matches!(s, Strategy::FastTime | Strategy::WaitUntil));
+    }
 }
 
 /// Suites by their roots below the project's, the deepest first, and where pytest is started for each: where the user is, if

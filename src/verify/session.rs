@@ -104,6 +104,8 @@ pub(super) struct Seen {
     pub tail: Option<String>,
     /// The product's lines it ran; `None` when nobody looked.
     pub covered: Option<Covered>,
+    /// Whether its process could import testdiet, as the suite would without us.
+    pub equipped: bool,
 }
 
 /// What was seen in a run.
@@ -137,6 +139,7 @@ enum Said {
     Item { item: String, name: String },
     Uncollected { uncollected: String, tail: String },
     Failed { test: String, tail: String },
+    Equipped { equipped: bool },
     Lines { file: String, lines: BTreeMap<String, String> },
     Coverage { coverage: bool },
     Strays { strays: Vec<(String, String)> },
@@ -152,6 +155,7 @@ struct Part {
     tails: BTreeMap<String, String>,
     covered: BTreeMap<String, Covered>,
     closed: bool,
+    equipped: bool,
 }
 
 impl Setup<'_> {
@@ -260,7 +264,7 @@ impl Setup<'_> {
             };
             let covered = ran.coverage.is_some_and(|c| c) && part.closed;
             let covered = covered.then(|| part.covered.remove(name).unwrap_or_default());
-            ran.tests.insert(name.clone(), Seen { facts, hung, tail, covered });
+            ran.tests.insert(name.clone(), Seen { facts, hung, tail, covered, equipped: part.equipped });
         }
         Ok(left)
     }
@@ -337,6 +341,7 @@ impl Part {
                     Said::Item { item, name } => _ = self.names.insert(item, name),
                     Said::Uncollected { uncollected, tail } => _ = ran.uncollected.insert(uncollected, tail),
                     Said::Failed { test, tail } => _ = self.tails.entry(test).or_insert(tail),
+                    Said::Equipped { equipped } => self.equipped = equipped,
                     Said::Coverage { coverage } => ran.coverage = Some(coverage),
                     Said::Lines { file, lines } => {
                         for (test, hex) in lines {

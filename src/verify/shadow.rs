@@ -11,10 +11,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tempfile::TempDir;
-
 use crate::discover::normal;
 use crate::engine::Change;
+use crate::pytest::scratch::Scratch;
 
 /// Folders and files of version control, tools' caches and packages of other languages: tests do not read them, and they are
 /// what is large in a project.
@@ -85,7 +84,7 @@ impl Look {
 /// The copy; gone when dropped.
 #[derive(Debug)]
 pub struct Shadow {
-    dir: TempDir,
+    dir: Scratch,
     root: PathBuf,
     original: PathBuf,
     /// Everything in the copy by its path below the root.
@@ -104,7 +103,7 @@ impl Shadow {
     pub fn new(original: &Path) -> Result<Self, ShadowError> {
         let folder = std::env::temp_dir();
         let error = |error: io::Error| failed(&folder, &folder, error);
-        let dir = tempfile::Builder::new().prefix("testdiet-proof-").tempdir_in(&folder).map_err(error)?;
+        let dir = Scratch::new("proof").map_err(error)?;
         // Under its own name, which a test may look at; through no link, so that it is told one way only.
         let base = dir.path().canonicalize().map_err(error)?;
         let root = base.join(original.file_name().unwrap_or("project".as_ref()));
@@ -320,27 +319,6 @@ impl Shadow {
     }
 }
 
-impl Drop for Shadow {
-    /// Folders that a project or a test has closed to writing could not be removed.
-    fn drop(&mut self) {
-        for (below, look) in self.looks.iter().filter(|(_, look)| look.len == 0) {
-            let path = self.root.join(below);
-            if look.mode & 0o200 == 0 && path.is_dir() {
-                open(&path);
-            }
-        }
-    }
-}
-
-#[cfg(unix)]
-fn open(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
-}
-
-#[cfg(not(unix))]
-fn open(_folder: &Path) {}
-
 /// Whether a folder is not copied: by its name, as a virtual environment, or because it says that it is a cache
 /// (<https://bford.info/cachedir/>).
 fn is_left(folder: &Path) -> bool {
@@ -379,6 +357,8 @@ fn link(target: &Path, at: &Path, folder: bool) -> io::Result<()> {
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use tempfile::TempDir;
 
     use super::*;
     use crate::source::SourceFile;

@@ -15,12 +15,15 @@ use super::reach::{Files, Reach, Which};
 use super::search::{Choice, Problem};
 use super::session::{Ran, Seen, Setup, Wanted, file_of, function_of, slashed};
 use super::shadow::Shadow;
-use super::units::{Originals, Unit, changes, units};
+use super::units::{Originals, Unit, Version, changes, units};
 use crate::engine::{Change, Fixed};
 use crate::pytest::{Outcome, Test};
 
 /// Most tests that are run one by one to see which lines they run on their own: each is a start of pytest.
 const ALONE: usize = 16;
+
+/// Most times that a test runs on its own to see which lines it always runs: one that is a matter of luck is soon found out.
+const AGAIN: usize = 4;
 
 /// The fixes that hold so far.
 #[derive(Default)]
@@ -144,7 +147,12 @@ impl<'a> Trial<'a> {
                 .collect(),
         };
         let mut start: Choice = std::mem::take(&mut kept.choice);
-        start.resize(units.len(), Some(0));
+        for (unit, tests) in &units[old..] {
+            // What is known to be too short need not be tried.
+            let needed = tests.iter().map(|t| self.baseline.join_timeout(t)).fold(0.0, f64::max);
+            let enough = |version: &Version| version.join_timeout().is_none_or(|timeout| timeout >= needed);
+            start.push(Some(unit.versions.iter().position(enough).unwrap_or(unit.versions.len() - 1)));
+        }
         let (units, _): (Vec<Unit>, Vec<_>) = units.into_iter().unzip();
         if units.len() == old {
             (kept.units, kept.choice) = (units, start);
@@ -165,7 +173,7 @@ impl<'a> Trial<'a> {
                 for time in 1..=times {
                     let load = again && self.request.stress && time == times;
                     let tests: BTreeSet<usize> = tests.difference(&wrong).copied().collect();
-                    wrong.extend(self.candidate(&units, &kept.originals, choice, &names, &tests, load)?);
+                    wrong.extend(self.candidate(&problem, &units, &kept.originals, choice, &names, &tests, load)?);
                 }
                 Ok::<_, VerifyError>(wrong)
             });
@@ -328,13 +336,22 @@ impl<'a> Trial<'a> {
         if tests.is_empty() {
             return Some("no test that pytest runs is seen to reach it".to_owned());
         }
+        if unit.takes_testdiet() && tests.iter().any(|t| !self.baseline.tests[t].equipped) {
+            let python = self.request.interpreter.path.display();
+            return Some(format!(
+                "it takes testdiet, which the tests cannot import: install it for {python}, or let `testdiet init` write its fixtures \
+                 into the suite"
+            ));
+        }
         let ran = |t: &String| !matches!(self.baseline.tests[t].state, State::Stable(Outcome::Skipped));
         (!tests.iter().any(ran)).then(|| "the tests that it reaches are skipped".to_owned())
     }
 
     /// Runs tests with a choice of fixes. Returns those that go wrong.
+    #[expect(clippy::too_many_arguments, reason = "all of what is tried, and how")]
     fn candidate(
         &mut self,
+        problem: &Problem,
         units: &[Unit],
         originals: &Originals,
         choice: &Choice,
@@ -359,7 +376,13 @@ impl<'a> Trial<'a> {
         let mut seen = self.tests_with(&changes, &limits, load)?.tests;
         let mut complaints: BTreeMap<usize, Complaint> = BTreeMap::new();
         for &test in tests {
-            if let Some(complaint) = self.baseline.complaint(&names[test], seen.get(&names[test])) {
+            let chosen: Vec<&Version> = problem.reach[test].iter().filter_map(|&u| units[u].versions.get(choice[u]?)).collect();
+            let seen = seen.get(&names[test]);
+            let timeout = chosen.iter().filter_map(|v| v.join_timeout()).reduce(f64::min);
+            let hurried = || self.baseline.hurried(&names[test], seen?, timeout?, load);
+            let complaint = self.baseline.complaint(&names[test], seen).or_else(hurried);
+            // Which lines a test runs that nothing has changed is a matter of luck.
+            if let Some(complaint) = complaint.filter(|c| !c.lines_only || !chosen.is_empty()) {
                 complaints.insert(test, complaint);
             }
         }
@@ -406,9 +429,10 @@ impl<'a> Trial<'a> {
         seen: &mut BTreeMap<String, Seen>,
         complaints: &mut BTreeMap<usize, Complaint>,
     ) -> Result<(), VerifyError> {
-        for fixed in [false, true] {
+        // With the fixes first: that is quicker, and often settles it.
+        for fixed in [true, false] {
             let pending: Vec<usize> = tests.iter().copied().filter(|t| complaints.contains_key(t)).collect();
-            let known = |t: &usize| !fixed && self.baseline.tests.get(&names[*t]).is_some_and(|k| k.alone);
+            let known = |t: &usize| !fixed && self.baseline.tests.get(&names[*t]).is_some_and(|k| k.alone >= AGAIN);
             let limits: BTreeMap<String, f64> =
                 pending.iter().filter(|t| !known(t)).map(|&t| (names[t].clone(), self.baseline.limit(&names[t]))).collect();
             if limits.is_empty() {

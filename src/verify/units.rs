@@ -11,6 +11,7 @@ use super::search::Choice;
 use crate::edit::Edit;
 use crate::engine::{Change, Fixed};
 use crate::finding::Finding;
+use crate::plan::fast_time;
 use crate::source::{SourceFile, Span};
 
 /// Fixes that stand and fall together.
@@ -24,9 +25,16 @@ pub struct Unit {
     groups: BTreeSet<(PathBuf, String)>,
 }
 
-#[cfg(test)]
 impl Unit {
+    /// Whether its tests need testdiet's fixtures, or `wait_until`.
+    #[must_use]
+    pub fn takes_testdiet(&self) -> bool {
+        let takes = |content: &str| content.contains(fast_time::FIXTURE) || content.contains("testdiet");
+        self.versions.iter().flat_map(|v| &v.edits).any(|(_, edit)| takes(&edit.content))
+    }
+
     /// A unit that fixes no finding.
+    #[cfg(test)]
     pub(super) fn of(versions: Vec<Version>) -> Self {
         Self { findings: Vec::new(), versions, groups: BTreeSet::new() }
     }
@@ -42,6 +50,16 @@ pub struct Version {
 }
 
 impl Version {
+    /// The shortest time in seconds that it gives a join; `None` when it gives none.
+    #[must_use]
+    pub fn join_timeout(&self) -> Option<f64> {
+        let given = self.edits.iter().filter_map(|(_, edit)| {
+            let (_, rest) = edit.content.split_once("(timeout=")?;
+            rest.split(')').next()?.parse::<f64>().ok()
+        });
+        given.reduce(f64::min)
+    }
+
     /// Whether both make the same edits.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {

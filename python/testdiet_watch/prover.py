@@ -1,7 +1,7 @@
 """Watches what ``testdiet fix --verify`` compares: product lines covered by each test, how failures read, where the product
 is loaded from.
 
-A pytest plugin beside the recorder, handed over with ``-p testdiet.prover``. The order is a JSON file named by
+A pytest plugin beside the recorder, handed over with ``-p testdiet_watch.prover``. The order is a JSON file named by
 ``$TESTDIET_PROVE``; without it the plugin does nothing. What it finds goes to files of JSON lines beside the recorder's events,
 one for each process that runs tests. Their reader is ``src/verify/session.rs``.
 
@@ -34,6 +34,8 @@ class Prover:
         self.stacks = None
         self.coverage = None
         self.names = {}
+        #: The tracers of the threads that the body of the test started.
+        self.own = []
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -67,6 +69,7 @@ class Prover:
         if left:
             config.hook.pytest_deselected(items=left)
         items[:] = kept
+        self.tell({"equipped": found("testdiet") is not None})
         for item in kept:
             self.tell({"item": printable(item.nodeid), "name": self.name(item)})
 
@@ -101,7 +104,25 @@ class Prover:
             faulthandler.cancel_dump_traceback_later()
             self.stacks.close()
         if self.coverage is not None:
+            self.let_go()
             self.coverage.switch_context("")
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item):
+        before = len(self.tracers())
+        yield
+        self.own = self.tracers()[before:]
+
+    def tracers(self):
+        """coverage's tracers, one for each thread, in the order in which the threads started. None where coverage keeps none."""
+        return getattr(getattr(self.coverage, "_collector", None), "tracers", [])
+
+    def let_go(self):
+        """What threads that a test leaves running do from now on is not what the next tests do. Those of fixtures may serve them."""
+        for tracer in self.own:
+            if hasattr(tracer, "data"):
+                tracer.data = {}
+        self.own = []
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -124,6 +145,9 @@ class Prover:
             return
         omit = [os.path.join(self.shadow, *path.split("/")) for path in self.order["omit"]]
         omit.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*"))
+        # The clock: as `testdiet init` wrote it into the suite, or installed in a way that makes it look like the product.
+        omit.append(os.path.join("*", "_testdiet.py"))
+        omit.extend(os.path.join(folder, "*") for folder in folders_of("testdiet"))
         # The tracer that sees a line again in each test; `sys.monitoring` reports it once.
         chosen = os.environ.get("COVERAGE_CORE")
         os.environ["COVERAGE_CORE"] = "ctrace" if importlib.util.find_spec("coverage.tracer") else "pytrace"
@@ -188,6 +212,20 @@ def inner_lines(path):
             for statement in node.body:
                 lines.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
     return lines
+
+
+def found(name):
+    """A module that was imported, or the spec of one that can be; None for one that cannot."""
+    try:
+        return sys.modules.get(name) or importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def folders_of(name):
+    """The folders of a package; none of a module that is one file."""
+    package = found(name)
+    return list(getattr(package, "__path__", None) or getattr(package, "submodule_search_locations", None) or ())
 
 
 def printable(text):

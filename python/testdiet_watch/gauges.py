@@ -25,8 +25,10 @@ from typing import Any, NamedTuple
 
 SLEEP, WAIT, JOIN, THREAD, PROCESS = "sleep", "wait", "join", "thread", "process"
 
+#: Ours: what watches, and the clock, installed or written into the suite.
+OWN = ("testdiet", "testdiet_watch")
 #: Packages whose frames are passed over beside the standard library's: what is called through them is the caller's doing.
-THROUGH = ("testdiet", "trio", "anyio", "sniffio", "outcome", "exceptiongroup", "pluggy", "_pytest")
+THROUGH = (*OWN, "trio", "anyio", "sniffio", "outcome", "exceptiongroup", "pluggy", "_pytest")
 
 
 class Clock(NamedTuple):
@@ -360,7 +362,7 @@ class Gauges:
         def join(receiver, *args, **kwargs):
             __tracebackhide__ = True
             caller = sys._getframe(1)
-            while caller.f_globals.get("__name__", "").startswith("testdiet.") and caller.f_back is not None:
+            while caller.f_globals.get("__name__", "").split(".")[0] in OWN and caller.f_back is not None:
                 # The clock's own `join`, which hands on what it was given.
                 caller = caller.f_back
             frame, last = self.place(caller)
@@ -522,7 +524,7 @@ def swap(old, new):
     """Replaces an object in every module that holds it under some name; ours keep what they have."""
     for name, module in list(sys.modules.items()):
         names = getattr(module, "__dict__", None)
-        if not isinstance(names, dict) or name.split(".")[0] == "testdiet":
+        if not isinstance(names, dict) or name.split(".")[0] in OWN:
             continue
         for held in [held for held, value in list(names.items()) if value is old]:
             names[held] = new

@@ -1,6 +1,6 @@
 """Records what each test of a run does, for the program that started pytest.
 
-A pytest plugin, handed over with ``-p testdiet.recorder``. The order comes as JSON in ``$TESTDIET_RECORD``; without it the
+A pytest plugin, handed over with ``-p testdiet_watch.recorder``. The order comes as JSON in ``$TESTDIET_RECORD``; without it the
 plugin does nothing. What it tells goes to a file of JSON lines, one for each process that runs tests, so that it survives
 workers of pytest-xdist, forks and crashes: the line that names a test is written before the test starts.
 
@@ -434,8 +434,8 @@ _prepared = None
 if _order is not None:
     import tracemalloc
 
-    from testdiet.gauges import Clock, Gauges
-    from testdiet.limits import Limits
+    from .gauges import Clock, Gauges
+    from .limits import Limits
 
     _prepared = Prepared(_order)
 
