@@ -1,5 +1,5 @@
-//! A line that is typed: what a key does to it, and the part of it that a narrow terminal shows. Esc leaves it, which the prompts
-//! of dialoguer do not know.
+//! A line that is typed: what a key does to it, and the part of it that a narrow terminal shows.
+//! Esc leaves it, which prompts of the crates there are do not know.
 
 use console::Key;
 
