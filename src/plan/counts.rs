@@ -135,7 +135,7 @@ pub fn plan(
     if new >= old {
         return Err(format!("it cannot get smaller than {floor} without losing what the test shows"));
     }
-    if new * 3 > old * 2 {
+    if new.saturating_mul(3) > old.saturating_mul(2) {
         return Err(format!("{new} instead of {old} would gain next to nothing"));
     }
     let mut edits = vec![rewritten(m, term.expr, term.value, new as f64)?];
