@@ -79,7 +79,8 @@ impl Told {
             return Err(Failure::Usage(format!("`{}` has no place for --statistics; {able} have", format.name)));
         }
         if format.is_some_and(|f| f.evidence) {
-            view.evidence.runs = view.limits.keys().map(|suite| (suite.clone(), History::of(suite).records())).collect();
+            let runs = view.limits.keys().map(|suite| (suite.clone(), History::of(suite).records()));
+            view.evidence.runs = runs.filter(|(_, records)| !records.is_empty()).collect();
         }
         Ok(Self { view, format, statistics })
     }

@@ -43,6 +43,10 @@ pub fn write(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<
     for file in &checked.totals {
         suites.entry(file.suite.as_path()).or_default().push(file);
     }
+    // One that costs nothing by its source may have been measured all the same.
+    for suite in view.evidence.runs.keys() {
+        suites.entry(suite).or_default();
+    }
     let several = suites.len() > 1;
     for (suite, files) in suites {
         let name = view.name(suite);
@@ -338,7 +342,8 @@ mod tests {
             (vec![run(1, 2.0, Finished), run(2, 1.0, Finished)], true, false, true),
             // What was killed, and what ran other tests, is no before.
             (vec![run(1, 2.0, Crashed), run(2, 1.0, Finished)], false, false, true),
-            (vec![run(1, 2.0, Finished), other], false, false, true),
+            (vec![run(1, 2.0, Finished), other.clone()], false, false, true),
+            (vec![run(1, 2.0, Finished), run(2, 1.0, Finished), other], true, false, true),
             ((1..4).map(|n| run(n, 1.0, Finished)).collect(), true, true, true),
         ] {
             let text = page_with(&heavy(), with_runs(&runs));

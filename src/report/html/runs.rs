@@ -34,8 +34,9 @@ pub(super) fn proven(before: &Figures, after: &Figures, out: &mut dyn Write) -> 
 pub(super) fn measured(records: &[Record], limits: Option<&Limits>, out: &mut dyn Write) -> io::Result<()> {
     let Some(last) = records.last() else { return Ok(()) };
     writeln!(out, "<h2>Measured</h2>\n<p class=\"soft\">What the tests did when <code>testdiet measure</code> ran them.</p>")?;
-    // A run of other tests, or one that did not end, says nothing of before and after.
-    let like: Vec<&Record> = records.iter().filter(|r| finished(r) && alike(r, last)).collect();
+    // A run of other tests, or one that did not end, says nothing of before and after: the last is taken that has one like it.
+    let like = |last| records.iter().filter(|r| finished(r) && alike(r, last)).collect::<Vec<_>>();
+    let like = records.iter().rev().map(like).find(|like| like.len() > 1).unwrap_or_default();
     if let [first, .., last] = like.as_slice() {
         between(first, last, out)?;
     }
