@@ -94,7 +94,7 @@ mod tests {
         }
         assert_eq!(line.press(&Key::End), Typed::More);
         assert_eq!(line.press(&Key::Del), Typed::More);
-        assert_eq!(line.press(&Key::Enter), Typed::Done("70".to_owned()));
+        assert_eq!(line.press(&Key::Enter), Typed::Done(".0".to_owned()));
         assert_eq!(line.press(&Key::Escape), Typed::Left);
     }
 
