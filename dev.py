@@ -5,6 +5,9 @@
     python3 dev.py test     everything that has to pass: format, lints, tests, documentation, the demo's suite end to end
     python3 dev.py hooks    build a wheel and run the hooks in it with the real pre-commit, without Rust (needs the network);
                             with --rust, run those of the last commit, which pre-commit compiles
+    python3 dev.py fuzz     mutate Python sources for a minute, and put each through check, fix, write and undo;
+                            --seconds N, --seed N
+    python3 dev.py pictures make the pictures in docs/ anew (needs Chromium, and the network once)
     python3 dev.py venv     make target/venv (with pytest, and the packages named after it) and print its interpreter
 """
 
@@ -14,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -196,6 +200,8 @@ def test():
     run([*hazards, "--fast-time", ROOT / "python"])
     say("Random suites of sleeps and timeouts")
     run([venv(), ROOT / "tests" / "timing" / "run.py", "--testdiet", build(release=False)])
+    say("Mutated sources: nothing panics, nothing changes outside of edits, a second fix has nothing to do")
+    fuzz("--seconds", "60")
     say("Everything passes")
     print("\n".join(results))
     print(f"m2 end to end: ok; all of it took {time.monotonic() - started:.0f} s", flush=True)
@@ -208,6 +214,14 @@ def plugin_tests():
     options = ["-q", "-p", "no:cacheprovider", "-p", "testdiet.plugin"]
     run([python, "-m", "pytest", *options, "tests/plugin"], env=env)
     run([python, "-m", "pytest", *options, "--fast-time"], cwd=copy_suite(target() / "m2-fast-time"), env=env)
+
+
+def fuzz(*options):
+    """Mutates the cases and the interpreter's own tests; see examples/fuzz.rs. What fails is kept in target/fuzz."""
+    # Debian has its own tests in a package that need not be there.
+    library = Path(sysconfig.get_path("stdlib")) / "test"
+    sources = [ROOT / "tests" / "cases", ROOT / "tests" / "suites", *([library] if library.is_dir() else [])]
+    run([CARGO, "run", "--locked", "--quiet", "--example", "fuzz", "--", f"--keep={target() / 'fuzz'}", *options, *sources])
 
 
 def cargo_test():
@@ -344,11 +358,17 @@ def hooks(*options):
     run([*prove, wheels])
 
 
+def pictures():
+    """The page, and a review as it looks on a terminal: see docs/pictures.py."""
+    testdiet = build(release=True)
+    run([venv(("pytest", "pyte")), ROOT / "docs" / "pictures.py", testdiet])
+
+
 def main(arguments):
     if sys.version_info < (3, 9):
         return "dev.py needs Python 3.9 or newer"
-    commands = {"demo": demo, "test": test, "hooks": hooks, "venv": lambda *more: print(venv(("pytest", *more)))}
-    if not arguments or arguments[0] not in commands or (len(arguments) > 1 and arguments[0] not in ("hooks", "venv")):
+    commands = {"demo": demo, "test": test, "hooks": hooks, "fuzz": fuzz, "pictures": pictures, "venv": lambda *more: print(venv(("pytest", *more)))}
+    if not arguments or arguments[0] not in commands or (len(arguments) > 1 and arguments[0] not in ("hooks", "fuzz", "venv")):
         print(__doc__, file=sys.stderr)
         return 2
     try:

@@ -898,7 +898,7 @@ fn total(
     };
     let mut add = |cost: &Cost, runs: u64| {
         out.cost.sleep_s += cost.sleep_s * runs as f64;
-        out.cost.threads += cost.threads * runs;
+        out.cost.threads = out.cost.threads.saturating_add(cost.threads.saturating_mul(runs));
         out.cost.bytes = out.cost.bytes.max(cost.bytes);
         out.cost.iterations = out.cost.iterations.saturating_add(cost.iterations.saturating_mul(runs));
     };
@@ -913,7 +913,7 @@ fn total(
         }
         let cost = Cost {
             sleep_s: t.cost.sleep_s * t.runs as f64,
-            threads: t.cost.threads * t.runs,
+            threads: t.cost.threads.saturating_mul(t.runs),
             bytes: t.cost.bytes,
             iterations: t.cost.iterations.saturating_mul(t.runs),
         };

@@ -10,6 +10,7 @@
 //! * this file leads: a key, its effects, the next picture.
 
 pub mod editor;
+mod line;
 pub mod memory;
 pub mod moment;
 pub mod plan;

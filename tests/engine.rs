@@ -286,3 +286,23 @@ fn a_cycle_of_imports_and_calls_ends() {
     let paths: Vec<PathBuf> = sandbox.fix(&[]).changes.iter().map(|c| c.after.path.clone()).collect();
     assert!(paths.len() <= 1);
 }
+
+#[test]
+fn numbers_beyond_all_bounds_are_large_and_nothing_else() {
+    let huge = "99999999999999999999";
+    let text = format!(
+        "import threading\nimport time\nfrom concurrent.futures import ThreadPoolExecutor\n\nimport pytest\n\n\n\
+         @pytest.mark.parametrize('n', [1, 2, 3])\ndef test_threads(n):\n    \
+         ts = [threading.Thread(target=print) for _ in range({huge})]\n    us = [threading.Thread(target=print) for _ in range({huge})]\n    \
+         for t in ts + us:\n        t.start()\n    for t in ts + us:\n        t.join()\n\n\n\
+         def test_pool():\n    with ThreadPoolExecutor({huge}) as pool, ThreadPoolExecutor(max_workers={huge}) as other:\n        pass\n\n\n\
+         def test_loop():\n    for _ in range({huge}):\n        for _ in range({huge}):\n            time.sleep(30)\n    \
+         x = 'x' * {huge}\n"
+    );
+    let sandbox = Sandbox::of("tests/test_a.py", &text);
+    let codes: Vec<String> = sandbox.check(&["ALL"]).findings.iter().map(|f| f.code.to_string()).collect();
+    for code in ["too-many-threads", "long-loop", "large-allocation", "long-sleep"] {
+        assert!(codes.iter().any(|c| c == code), "no {code} among {codes:?}");
+    }
+    sandbox.fix(&["ALL"]);
+}

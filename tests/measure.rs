@@ -281,6 +281,12 @@ fn a_test_that_became_slower_is_told_and_the_history_is_kept() {
     let run = json(&output);
     assert_eq!(run["slower"].as_array().unwrap().len(), 1, "{}", run["slower"]);
     assert_eq!((&run["slower"][0]["test"], &run["slower"][0]["runs"]), (&"tests/test_a.py::test_grows".into(), &3.into()));
+    let page = out(&sandbox.run(&["check", "--output-format", "html"]));
+    for shown in
+        ["Before and after", "run 1 of ", "run 4 of ", "Time of a run", "All 4 runs that were kept", "took longest in run 4"]
+    {
+        assert!(page.contains(shown), "{shown}");
+    }
     // Tracing takes time of its own: such a run is not compared.
     assert_eq!(json(&measure(&sandbox, &["--alloc", "--output-format", "json"]))["slower"], Value::Array(Vec::new()));
 

@@ -521,6 +521,35 @@ fn an_editor_that_does_not_start_changes_nothing_but_what_was_taken() {
 }
 
 #[test]
+fn esc_leaves_whatever_is_typed() {
+    let sandbox = project();
+    let mut pty = review(&sandbox);
+    pty.wait("[1/5]");
+    for (key, question) in
+        [("S", "Why does the test"), ("/", "Look for"), ("g", "Number of the fix"), ("e", "as the fix leaves it")]
+    {
+        pty.then(key, question);
+        pty.then("3", "3");
+        pty.press("\u{1b}");
+        let screen = pty.wait_until("the fix", |screen| screen.contains("[1/5]") && screen.trim_end().ends_with("help"));
+        assert!(screen.contains("0 taken, 0 rejected, 5 open"), "after {key}:\n{screen}");
+    }
+    // A line longer than the terminal is typed on one row, and taken whole.
+    let reason = "because the hardware under test is slow, ".repeat(4);
+    pty.then("S", "Why does the test");
+    pty.press(&reason);
+    let screen = pty.wait("is slow, > ".trim_end_matches("> "));
+    assert_eq!(screen.lines().filter(|line| line.starts_with("> ")).count(), 1, "{screen}");
+    // Back over its start, which has to be there although it cannot be seen.
+    pty.press("\u{1b}[H");
+    pty.then("so ", "> so because");
+    pty.then("\r", "[2/5]");
+    pty.press("q");
+    assert_eq!(pty.end().0, 1);
+    assert!(text(&sandbox, "tests/test_a.py").contains(&format!("ignore[long-sleep] so {}", reason.trim_end())));
+}
+
+#[test]
 fn suppressing_writes_the_reason() {
     let sandbox = project();
     let mut pty = review(&sandbox);

@@ -307,6 +307,78 @@ mod unix {
         assert!(write::history(dir.path()).is_empty());
     }
 
+    /// The program killed while it replaces three hundred files, some of them in place: what it does is watched, so
+    /// that the kill falls into it and not before or after.
+    #[test]
+    fn a_fix_killed_while_it_writes_is_taken_back_by_the_next_start() {
+        const FILES: usize = 300;
+        const ROUNDS: u32 = 12;
+        const OLD: &str = "import threading\n\n\ndef work():\n    pass\n\n\ndef test_it():\n    t = threading.Thread(target=work)\n    t.start()\n    t.join()\n";
+        let new = OLD.replace("t.join()", "t.join(timeout=5.0)\n    assert not t.is_alive()");
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        put(&root.join("pytest.ini"), "[pytest]\n");
+        let files: Vec<PathBuf> = (0..FILES).map(|n| put(&root.join(format!("test_{n:03}.py")), OLD)).collect();
+        // Every tenth has another name, outside of what is looked at: it is written in place.
+        let others: Vec<PathBuf> = (0..FILES).step_by(10).map(|n| root.join(format!("other_{n:03}.txt"))).collect();
+        for (n, other) in others.iter().enumerate() {
+            fs::hard_link(&files[n * 10], other).unwrap();
+        }
+        let testdiet = |args: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_testdiet"));
+            command.args(args).current_dir(&root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let pending = || {
+            let runs = fs::read_dir(root.join(".testdiet/journal")).into_iter().flatten().flatten();
+            runs.map(|run| run.path()).any(|path| path.extension().is_some_and(|stage| stage == "pending"))
+        };
+        let all = |text: &str| files.iter().chain(&others).all(|file| read(file) == text);
+        let (mut hit, mut mixed) = (0, 0);
+        for round in 0..ROUNDS {
+            let mut child = testdiet(&["fix", "--quiet", "--no-cache"]).spawn().unwrap();
+            // Every other time as soon as the journal is there, else when some of the files have changed, a few more each round.
+            let file = &files[round as usize * FILES / ROUNDS as usize + 1];
+            let changed = || fs::metadata(file).is_ok_and(|meta| meta.len() != OLD.len() as u64);
+            while child.try_wait().unwrap().is_none() && !(if round % 2 == 0 { pending() } else { changed() }) {
+                std::hint::spin_loop();
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            for (n, file) in files.iter().enumerate().filter(|(n, _)| n % 10 != 0) {
+                let text = read(file);
+                assert!(text == OLD || text == new, "round {round}: file {n} is neither old nor new: {text:?}");
+            }
+            let was_hit = pending();
+            hit += u32::from(was_hit);
+            mixed += u32::from(!all(OLD) && !all(&new));
+            // Whatever comes next mends it.
+            testdiet(&["check", "--no-cache"]).status().unwrap();
+            assert!(!pending(), "round {round}: nothing mended it");
+            if was_hit {
+                assert!(all(OLD), "round {round}: not all files are as before");
+            } else {
+                assert!(all(OLD) || all(&new), "round {round}: written in part");
+            }
+            if all(&new) {
+                assert!(testdiet(&["undo"]).status().unwrap().success());
+                assert!(all(OLD), "round {round}: undo did not bring all back");
+            }
+        }
+        // Else the test tests nothing.
+        assert!(
+            hit >= ROUNDS / 3 && mixed > 0,
+            "{hit} of {ROUNDS} kills fell into the writing, {mixed} left old beside new files"
+        );
+        // After all that: written whole, refused once edited, taken back once it is not.
+        testdiet(&["fix", "--quiet"]).status().unwrap();
+        assert!(all(&new));
+        put(&files[7], "edited");
+        assert_eq!(testdiet(&["undo"]).status().unwrap().code(), Some(2));
+        put(&files[7], &new);
+        assert!(testdiet(&["undo"]).status().unwrap().success() && all(OLD));
+    }
+
     /// What a killed process leaves: each file whole, old or new, but for those written in place, which recovery mends.
     #[test]
     fn a_killed_process_leaves_every_file_whole() {

@@ -12,6 +12,7 @@ use super::{Failure, Status};
 use crate::cache::Cache;
 use crate::edit::Applicability;
 use crate::engine::{self, Checked, FileError};
+use crate::measure::History;
 use crate::report::{FORMATS, Format, View, overview, shown, statistics, totals};
 
 /// Arguments of `testdiet check`.
@@ -71,11 +72,15 @@ pub(crate) struct Told {
 
 impl Told {
     /// Refuses to count in a format that has no place for counts.
-    pub(crate) fn new(view: View, format: Option<&'static Format>, statistics: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(mut view: View, format: Option<&'static Format>, statistics: bool) -> Result<Self, Failure> {
         if let Some(format) = format.filter(|f| statistics && f.statistics.is_none()) {
             let able: Vec<&str> = FORMATS.iter().filter(|f| f.statistics.is_some()).map(|f| f.name).collect();
             let able = able.join(", ");
             return Err(Failure::Usage(format!("`{}` has no place for --statistics; {able} have", format.name)));
+        }
+        if format.is_some_and(|f| f.evidence) {
+            let runs = view.limits.keys().map(|suite| (suite.clone(), History::of(suite).records()));
+            view.evidence.runs = runs.filter(|(_, records)| !records.is_empty()).collect();
         }
         Ok(Self { view, format, statistics })
     }

@@ -81,7 +81,9 @@ pub(crate) fn run(args: &FixArgs, global: &GlobalOptions, console: &mut Console)
     }
     let proof = if args.verify { Some(verify::run(args, global, &opened, console)?) } else { None };
     let level = if args.verify { Applicability::Unsafe } else { level };
-    let told = Told::new(opened.view(level), args.output.output_format.or(opened.format), args.output.statistics)?;
+    let mut view = opened.view(level);
+    view.evidence.proof = proof.as_ref().map(|proof| (proof.before, proof.after));
+    let told = Told::new(view, args.output.output_format.or(opened.format), args.output.statistics)?;
     let (mut fixed, proof) = match proof {
         Some(mut proof) => (std::mem::take(&mut proof.fixed), Some(proof)),
         None => (engine::fix(&opened.input, level)?, None),

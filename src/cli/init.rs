@@ -3,17 +3,15 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
+use ::console::{Key, Term};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueHint};
-use dialoguer::Confirm;
-use dialoguer::console::Term;
 
 use super::console::{Console, Verbosity};
 use super::options::GlobalOptions;
 use super::{Failure, Status, project};
 use crate::engine::Change;
 use crate::init::{PARTS, Part, Project};
-use crate::pytest::interrupt::Interrupts;
 use crate::report::{amount, patch, shown, style};
 use crate::source::{SourceError, SourceFile};
 
@@ -85,7 +83,7 @@ pub(crate) fn run(args: &InitArgs, global: &GlobalOptions, console: &mut Console
     Ok(Status::Clean)
 }
 
-/// Whether somebody can be shown something and asked: questions go to standard error, as dialoguer has it.
+/// Whether somebody can be shown something and asked: questions go to standard error, and results to standard output.
 fn interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -142,16 +140,28 @@ impl Setup {
             changes.iter().try_for_each(|change| patch::show(change, name(&change.after.path, &self.cwd), out))?;
             writeln!(out)
         })?;
-        // The question hides the cursor: Ctrl-C ends the question first, and the command then.
-        let _interrupts = Interrupts::catch();
-        let asked = Confirm::new().with_prompt("Write this?").default(true).interact();
+        let asked = confirmed("Write this?");
         console.shown(|out| writeln!(out))?;
-        asked.map_err(|_| {
-            // Where it cannot be shown there is no terminal any more.
-            _ = Term::stderr().show_cursor();
-            Failure::Usage("nothing was written: the question was not answered".to_owned())
-        })
+        asked.map_err(|_| Failure::Usage("nothing was written: the question was not answered".to_owned()))
     }
+}
+
+/// Asks for yes or no, with one key. Ctrl-C is a key while one is waited for, and ends the process before and after: at no moment
+/// is it lost.
+fn confirmed(question: &str) -> io::Result<bool> {
+    let term = Term::stderr();
+    term.write_str(&format!("{question} [Y/n] "))?;
+    term.flush()?;
+    let yes = loop {
+        match term.read_key_raw()? {
+            Key::Char('y' | 'Y') | Key::Enter => break true,
+            Key::Char('n' | 'N') => break false,
+            Key::Char('\x03') | Key::CtrlC => return Err(io::ErrorKind::Interrupted.into()),
+            _ => {}
+        }
+    };
+    term.write_line(if yes { "yes" } else { "no" })?;
+    Ok(yes)
 }
 
 fn unreadable(error: &SourceError) -> Failure {

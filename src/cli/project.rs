@@ -13,7 +13,7 @@ use crate::edit::Applicability;
 use crate::engine::{Change, FileError, Input};
 use crate::init::Project;
 use crate::report::totals::Limits;
-use crate::report::{Format, View};
+use crate::report::{Evidence, Format, View};
 use crate::source::SourceFile;
 use crate::write;
 
@@ -93,7 +93,7 @@ impl Opened {
     /// How findings are looked at.
     pub(crate) fn view(&self, applies: Applicability) -> View {
         let limits = self.input.suites().into_iter().map(|suite| (suite.root.clone(), self.limits(&suite.root))).collect();
-        View { cwd: self.cwd.clone(), root: self.root.clone(), limits, applies }
+        View { cwd: self.cwd.clone(), root: self.root.clone(), limits, applies, evidence: Evidence::default() }
     }
 
     /// The budgets of a suite, by its root.
@@ -105,6 +105,8 @@ impl Opened {
             sleep_per_file: budgets.sleep_per_file,
             sleep_per_test: budgets.sleep_per_test,
             threads_per_test: budgets.threads_per_test,
+            test_runtime: budgets.test_runtime,
+            file_runtime: budgets.file_runtime,
         }
     }
 

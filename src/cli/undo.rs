@@ -7,7 +7,7 @@ use clap::Args;
 use super::console::{Console, Verbosity};
 use super::{Failure, Status, project};
 use crate::edit::Applicability;
-use crate::report::{View, amount};
+use crate::report::{Evidence, View, amount};
 
 /// Arguments of `testdiet undo`.
 #[derive(Debug, Args)]
@@ -17,7 +17,8 @@ pub(crate) struct UndoArgs {}
 pub(crate) fn run(_args: &UndoArgs, console: &mut Console) -> Result<Status, Failure> {
     let cwd = std::env::current_dir().map_err(Failure::Cwd)?;
     let restored = project::take_back()?;
-    let view = View { root: cwd.clone(), limits: BTreeMap::new(), cwd, applies: Applicability::Safe };
+    let view =
+        View { root: cwd.clone(), limits: BTreeMap::new(), cwd, applies: Applicability::Safe, evidence: Evidence::default() };
     console.results(|out| restored.iter().try_for_each(|path| writeln!(out, "{}", view.shown(path))))?;
     console.aside(Verbosity::Default, |err| match restored.len() {
         0 => writeln!(err, "Nothing to take back."),

@@ -92,8 +92,9 @@ pub fn excesses(record: &Record, suite: &Budgets, budgets: &dyn Fn(&str) -> Budg
     all
 }
 
-/// Seconds asleep and seconds in all that count for a test.
-fn charged(test: &Test) -> (f64, f64) {
+/// Seconds asleep and seconds in all that count for a test: none for one marked `slow`, no sleep for one that uses `fast_time`.
+#[must_use]
+pub fn charged(test: &Test) -> (f64, f64) {
     if test.slow {
         return (0.0, 0.0);
     }

@@ -587,14 +587,14 @@ pub fn cost(uses: &[Use]) -> Cost {
                 *most = (*most).max(n as u64);
             }
             SiteKind::Sleep => cost.sleep_s += u.seconds(),
-            SiteKind::Thread => cost.threads += u.times as u64,
-            SiteKind::Pool => cost.threads += (u.times * amount) as u64,
+            SiteKind::Thread => cost.threads = cost.threads.saturating_add(u.times as u64),
+            SiteKind::Pool => cost.threads = cost.threads.saturating_add((u.times * amount) as u64),
             SiteKind::Allocation if u.times > 0.0 => cost.bytes = cost.bytes.max(amount as u64),
             SiteKind::Loop => cost.iterations = cost.iterations.saturating_add((u.times * amount) as u64),
             _ => {}
         }
     }
-    cost.threads += ended.values().sum::<u64>();
+    cost.threads = ended.values().fold(cost.threads, |all, n| all.saturating_add(*n));
     cost
 }
 

@@ -14,7 +14,8 @@ use crate::pytest::{Outcome, Site, SiteKind};
 const NAME: usize = 76;
 
 /// Seconds with three significant digits, at most milliseconds: measured ones are no more exact.
-fn seconds(value: f64) -> String {
+#[must_use]
+pub fn seconds(value: f64) -> String {
     let step = match value {
         v if v >= 100.0 => 1.0,
         v if v >= 10.0 => 0.1,
@@ -69,7 +70,8 @@ fn count(value: u64) -> String {
     if value == 0 { "-".to_owned() } else { amount::number(value) }
 }
 
-fn counted(value: u64, noun: &str) -> String {
+/// A count and what is counted.
+pub(super) fn counted(value: u64, noun: &str) -> String {
     amount::counted(usize::try_from(value).unwrap_or(usize::MAX), noun)
 }
 

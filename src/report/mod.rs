@@ -12,8 +12,10 @@ use crate::edit::Applicability;
 use crate::engine::Checked;
 use crate::finding::Finding;
 use crate::fingerprint;
+use crate::measure::Record;
 use crate::rules::Code;
 use crate::source::SourceFile;
+use crate::verify::Figures;
 use totals::Limits;
 
 pub mod amount;
@@ -50,6 +52,8 @@ pub struct Format {
     pub name: &'static str,
     /// What `--help` says of it.
     pub help: &'static str,
+    /// Whether it shows what was measured: only for it are the runs read that were kept.
+    pub evidence: bool,
     /// Whether people read it: then totals are printed beside it.
     pub human: bool,
     /// Writes findings.
@@ -63,6 +67,7 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "full",
         help: "each finding with its source, its cost and its fix",
+        evidence: false,
         human: true,
         findings: full::write,
         statistics: Some(statistics::write),
@@ -70,6 +75,7 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "concise",
         help: "one line a finding",
+        evidence: false,
         human: true,
         findings: concise::write,
         statistics: Some(statistics::write),
@@ -77,6 +83,7 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "grouped",
         help: "one line a finding, under its file",
+        evidence: false,
         human: true,
         findings: grouped::write,
         statistics: Some(statistics::write),
@@ -84,6 +91,7 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "json",
         help: "one array of objects",
+        evidence: false,
         human: false,
         findings: json::write,
         statistics: Some(statistics::write_json),
@@ -91,6 +99,7 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "json-lines",
         help: "one object a line",
+        evidence: false,
         human: false,
         findings: json::write_lines,
         statistics: Some(statistics::write_json_lines),
@@ -98,16 +107,39 @@ pub static FORMATS: &[Format] = &[
     Format {
         name: "sarif",
         help: "SARIF 2.1.0, for code scanning and editors",
+        evidence: false,
         human: false,
         findings: sarif::write,
         statistics: None,
     },
-    Format { name: "github", help: "annotations of GitHub Actions", human: false, findings: github::write, statistics: None },
-    Format { name: "gitlab", help: "a code quality report of GitLab", human: false, findings: gitlab::write, statistics: None },
-    Format { name: "junit", help: "JUnit XML, a failure a finding", human: false, findings: junit::write, statistics: None },
+    Format {
+        name: "github",
+        help: "annotations of GitHub Actions",
+        evidence: false,
+        human: false,
+        findings: github::write,
+        statistics: None,
+    },
+    Format {
+        name: "gitlab",
+        help: "a code quality report of GitLab",
+        evidence: false,
+        human: false,
+        findings: gitlab::write,
+        statistics: None,
+    },
+    Format {
+        name: "junit",
+        help: "JUnit XML, a failure a finding",
+        evidence: false,
+        human: false,
+        findings: junit::write,
+        statistics: None,
+    },
     Format {
         name: "html",
         help: "a page to look at, complete in one file",
+        evidence: true,
         human: false,
         findings: html::write,
         statistics: None,
@@ -156,6 +188,17 @@ pub struct View {
     pub limits: BTreeMap<PathBuf, Limits>,
     /// The least that a fix must be for the command at hand to apply it: safe, or unsafe with `--unsafe-fixes`.
     pub applies: Applicability,
+    /// What runs of the tests have shown, for a format that shows it.
+    pub evidence: Evidence,
+}
+
+/// What runs of the tests have shown.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// The measured runs of suites, by their roots, the oldest first.
+    pub runs: BTreeMap<PathBuf, Vec<Record>>,
+    /// What the tests did without the fixes of this run and with them, where it has proven them.
+    pub proof: Option<(Figures, Figures)>,
 }
 
 impl View {

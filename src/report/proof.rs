@@ -96,7 +96,7 @@ fn table(before: &Figures, after: &Figures, allocation: (u64, u64), out: &mut dy
     let title = format!("{}, measured", amount::counted(after.tests, "test"));
     writeln!(out, "{strong}{title:28}{:>12}{:>12}{:>9}{strong:#}", "before", "after", "change")?;
     let mut row = |title: &str, was: f64, now: f64, unit: &dyn Fn(f64) -> String| {
-        let change = if was > 0.0 { format!("{:+.0} %", (now - was) / was * 100.0).replace('-', "−") } else { String::new() };
+        let change = amount::change(was, now);
         writeln!(out, "{title:28}{:>12}{:>12}{change:>9}", unit(was), unit(now))
     };
     let seconds = |v: f64| format!("{v:.1} s");

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::View;
+use super::{Evidence, View};
 use crate::edit::{Applicability, Edit, Fix};
 use crate::engine::{Checked, FileTotal, TestTotal};
 use crate::finding::{Cost, Finding, Severity};
@@ -14,7 +14,13 @@ use crate::source::{SourceFile, Span};
 
 /// A view from `/work` on safe fixes.
 pub fn view() -> View {
-    View { cwd: PathBuf::from("/work"), root: PathBuf::from("/work"), limits: BTreeMap::new(), applies: Applicability::Safe }
+    View {
+        cwd: PathBuf::from("/work"),
+        root: PathBuf::from("/work"),
+        limits: BTreeMap::new(),
+        applies: Applicability::Safe,
+        evidence: Evidence::default(),
+    }
 }
 
 /// A finding without a fix under the first `what` of a file.

@@ -23,6 +23,10 @@ pub struct Limits {
     pub sleep_per_test: f64,
     /// Threads a run of a test may start.
     pub threads_per_test: u64,
+    /// Seconds a test may take.
+    pub test_runtime: f64,
+    /// Seconds the tests of a file may take.
+    pub file_runtime: f64,
 }
 
 /// Writes the totals of every suite that costs anything; with those before a fix, what it changed. `limits` are those
@@ -194,7 +198,14 @@ mod tests {
     use super::*;
     use crate::finding::Cost;
 
-    const WSL2: Limits = Limits { sleep_per_suite: 60.0, sleep_per_file: 5.0, sleep_per_test: 0.5, threads_per_test: 5 };
+    const WSL2: Limits = Limits {
+        sleep_per_suite: 60.0,
+        sleep_per_file: 5.0,
+        sleep_per_test: 0.5,
+        threads_per_test: 5,
+        test_runtime: 2.0,
+        file_runtime: 30.0,
+    };
 
     fn asleep(sleep_s: f64) -> Cost {
         Cost { sleep_s, ..Cost::default() }

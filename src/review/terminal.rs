@@ -10,9 +10,8 @@ use std::time::Duration;
 use anstream::ColorChoice;
 use anstream::adapter::strip_str;
 use console::Term;
-use dialoguer::Input;
-use dialoguer::theme::SimpleTheme;
 
+use super::line::{Line, Typed};
 use super::state::Key;
 use super::view::Size;
 use crate::report::shown;
@@ -28,6 +27,8 @@ pub enum Event {
     Closed,
 }
 
+/// What stands before a line that is typed.
+const PROMPT: &str = "> ";
 /// How often the size of the terminal is looked at while no key comes.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -128,22 +129,28 @@ impl Terminal {
         matches!(shown::escaped(text), std::borrow::Cow::Borrowed(_)) && plain && text.chars().count() + 16 < self.size().columns
     }
 
-    /// Asks for a line under some lines that say what for, with a text to start from; `None` when it comes back empty.
+    /// Asks for a line under some lines that say what for, with a text to start from; `None` when it comes back
+    /// empty, or is left with Esc.
     ///
     /// # Errors
     /// When the terminal cannot be used.
     pub fn ask(&mut self, lines: &[String], initial: &str) -> io::Result<Option<String>> {
         self.show(lines)?;
         self.term.write_line("")?;
-        let mut input = Input::<String>::with_theme(&SimpleTheme).with_prompt(">").allow_empty(true).report(false);
-        if !initial.is_empty() {
-            input = input.with_initial_text(initial);
+        let mut line = Line::new(initial);
+        loop {
+            let (text, behind) = line.window(self.size().columns.saturating_sub(PROMPT.len()));
+            self.term.clear_line()?;
+            self.term.write_str(&format!("{PROMPT}{text}"))?;
+            self.term.move_cursor_left(behind)?;
+            self.term.flush()?;
+            // Ctrl-C ends the process here, as between keys.
+            match line.press(&self.term.read_key()?) {
+                Typed::More => {}
+                Typed::Done(text) => return Ok(Some(text).filter(|text| !text.trim().is_empty())),
+                Typed::Left => return Ok(None),
+            }
         }
-        let text = match input.interact_text_on(&self.term) {
-            Ok(text) => text,
-            Err(dialoguer::Error::IO(error)) => return Err(error),
-        };
-        Ok(Some(text).filter(|text| !text.trim().is_empty()))
     }
 }
 

@@ -169,11 +169,9 @@ pub fn question(question: &Question, view: &report::View, size: Size) -> Vec<Str
         Question::Replacement { file, row, place: (which, of), error, .. } => {
             let place = if *of > 1 { format!(", place {which} of {of}") } else { String::new() };
             let title = format!("{}:{row}{place}: the line as the fix leaves it", view.shown(file));
-            (title, error.map_or("Change it; Return takes it. Empty or unchanged, nothing happens.", |e| e))
+            (title, error.map_or("Change it; Return takes it, Esc leaves it as it is.", |e| e))
         }
-        Question::Reason => {
-            ("Why does the test have to stay as it is?".to_owned(), "It goes into the comment. Left empty, nothing happens.")
-        }
+        Question::Reason => ("Why does the test have to stay as it is?".to_owned(), "It goes into the comment. Esc: no comment."),
         Question::Search => {
             ("Look for".to_owned(), "A part of a path, a rule, a test, a message or the code. Empty: what was last sought.")
         }

@@ -64,7 +64,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             .uses(site)
             .filter(|(t, u)| {
                 t.cost.threads > budgets.threads_per_test
-                    && started(u) as u64 * 2 > t.cost.threads.min(2 * budgets.threads_per_test)
+                    && (started(u) as u64).saturating_mul(2) > t.cost.threads.min(budgets.threads_per_test.saturating_mul(2))
             })
             .max_by(|a, b| started(a.1).total_cmp(&started(b.1)));
         let (count, test) = match worst {

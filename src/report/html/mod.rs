@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
+mod chart;
+mod runs;
+
+use chart::{Bar, Budget};
+
 use super::markup::escaped;
 use super::totals::{Limits, charged, threads};
 use super::{Sources, View, amount, excerpt, style, title};
@@ -14,8 +19,6 @@ use crate::finding::{Finding, Severity};
 use crate::rules::Code;
 
 const STYLE: &str = include_str!("style.css");
-/// Bars of one chart: enough to know where to begin.
-const BARS: usize = 15;
 /// Findings up to which all of them are unfolded.
 const UNFOLDED: usize = 30;
 
@@ -33,15 +36,29 @@ pub fn write(checked: &Checked, view: &View, out: &mut dyn Write) -> io::Result<
     writeln!(out, "<p class=\"soft\">What the tests of this project cost, as testdiet reads it from their source.</p>")?;
     tiles(checked, out)?;
     writeln!(out, "</header>\n<main>")?;
+    if let Some((before, after)) = &view.evidence.proof {
+        runs::proven(before, after, out)?;
+    }
     let mut suites: BTreeMap<&Path, Vec<&FileTotal>> = BTreeMap::new();
     for file in &checked.totals {
         suites.entry(file.suite.as_path()).or_default().push(file);
+    }
+    // One that costs nothing by its source may have been measured all the same.
+    for suite in view.evidence.runs.keys() {
+        suites.entry(suite).or_default();
     }
     let several = suites.len() > 1;
     for (suite, files) in suites {
         let name = view.name(suite);
         let name = if several { Some(if name.is_empty() { ".".to_owned() } else { name }) } else { None };
-        costs(name.as_deref(), &files, view.limits.get(suite), view, out)?;
+        if let Some(name) = name {
+            writeln!(out, "<h2>Suite <code>{}</code></h2>", escaped(&name))?;
+        }
+        let limits = view.limits.get(suite);
+        if let Some(records) = view.evidence.runs.get(suite) {
+            runs::measured(records, limits, out)?;
+        }
+        costs(&files, limits, view, out)?;
     }
     rules(checked, out)?;
     findings(checked, view, out)?;
@@ -68,78 +85,20 @@ fn tiles(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</ul>")
 }
 
-/// A bar: what it stands for, its length, the figure beside it.
-struct Bar {
-    name: String,
-    value: f64,
-    figure: String,
-    /// Not held against the budget.
-    free: bool,
-}
-
-fn costs(suite: Option<&str>, files: &[&FileTotal], limits: Option<&Limits>, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(name) = suite {
-        writeln!(out, "<h2>Suite <code>{}</code></h2>", escaped(name))?;
-    }
+/// The charts of what the source says.
+fn costs(files: &[&FileTotal], limits: Option<&Limits>, view: &View, out: &mut dyn Write) -> io::Result<()> {
     let tests: Vec<&TestTotal> = files.iter().flat_map(|f| &f.tests).collect();
     let slept: f64 = files.iter().map(|f| charged(f)).sum();
-    if let Some(limits) = limits {
-        let whole = Bar { name: "the whole suite".to_owned(), value: slept, figure: amount::seconds(slept), free: false };
-        let budget = Some((limits.sleep_per_suite, amount::seconds(limits.sleep_per_suite)));
-        chart("Sleep of the suite", vec![whole], budget.as_ref(), out)?;
-    }
-    let sleeps = |name: String, value: f64, free: bool| Bar { name, value, figure: amount::seconds(value), free };
-    let budget = |value: Option<f64>| value.map(|v| (v, amount::seconds(v)));
-    let bars = tests.iter().map(|t| sleeps(t.id.clone(), t.cost.sleep_s, t.exempt)).collect();
-    chart("Tests that sleep most", bars, budget(limits.map(|l| l.sleep_per_test)).as_ref(), out)?;
-    let bars = files.iter().map(|f| sleeps(view.name(&f.file), charged(f), false)).collect();
-    chart("Files that sleep most", bars, budget(limits.map(|l| l.sleep_per_file)).as_ref(), out)?;
-    let bars = tests.iter().map(|t| Bar {
-        name: t.id.clone(),
-        value: threads(t) as f64,
-        figure: amount::number(threads(t)),
-        free: false,
-    });
-    let most = limits.map(|l| (l.threads_per_test as f64, amount::number(l.threads_per_test)));
-    chart("Tests that start most threads", bars.collect(), most.as_ref(), out)
-}
-
-/// The longest bars, with the budget as a line across them.
-fn chart(heading: &str, mut bars: Vec<Bar>, budget: Option<&(f64, String)>, out: &mut dyn Write) -> io::Result<()> {
-    bars.retain(|bar| bar.value > 0.0);
-    if bars.is_empty() {
-        return Ok(());
-    }
-    bars.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.name.cmp(&b.name)));
-    let more = bars.len().saturating_sub(BARS);
-    // What never ends is as long as the chart is wide.
-    let finite = bars.iter().map(|b| b.value).filter(|v| v.is_finite());
-    let scale = finite.chain(budget.map(|(b, _)| *b)).fold(f64::MIN_POSITIVE, f64::max) * 1.02;
-    let percent = |value: f64| (value / scale * 100.0).min(100.0);
-    writeln!(out, "<section>\n<h3>{}</h3>", escaped(heading))?;
-    if let Some((_, budget)) = budget {
-        writeln!(out, "<p class=\"soft\"><span class=\"key\"></span>budget: {}</p>", escaped(budget))?;
-    }
-    writeln!(out, "<ul class=\"bars\">")?;
-    for bar in bars.iter().take(BARS) {
-        let class = match budget {
-            _ if bar.free => " class=\"free\"",
-            Some((budget, _)) if bar.value > *budget => " class=\"over\"",
-            _ => "",
-        };
-        write!(out, "<li{class}><span class=\"name\">{}</span>", escaped(&bar.name))?;
-        write!(out, "<span class=\"track\"><span class=\"bar\" style=\"width:{:.2}%\"></span>", percent(bar.value))?;
-        if let Some((budget, _)) = budget {
-            write!(out, "<span class=\"budget\" style=\"left:{:.2}%\"></span>", percent(*budget))?;
-        }
-        let free = if bar.free { ", not charged" } else { "" };
-        writeln!(out, "</span><span class=\"value\">{}{free}</span></li>", escaped(&bar.figure))?;
-    }
-    writeln!(out, "</ul>")?;
-    if more > 0 {
-        writeln!(out, "<p class=\"soft\">and {} more</p>", amount::number(more))?;
-    }
-    writeln!(out, "</section>")
+    let budget = |of: fn(&Limits) -> f64| limits.map(|l| Budget::seconds(of(l)));
+    let whole = Bar::seconds("the whole suite".to_owned(), slept);
+    chart::bars("Sleep of the suite", vec![whole], budget(|l| l.sleep_per_suite).as_ref(), out)?;
+    let bars = tests.iter().map(|t| Bar::seconds(t.id.clone(), t.cost.sleep_s).free(t.exempt)).collect();
+    chart::bars("Tests that sleep most", bars, budget(|l| l.sleep_per_test).as_ref(), out)?;
+    let bars = files.iter().map(|f| Bar::seconds(view.name(&f.file), charged(f))).collect();
+    chart::bars("Files that sleep most", bars, budget(|l| l.sleep_per_file).as_ref(), out)?;
+    let bars = tests.iter().map(|t| Bar::count(t.id.clone(), threads(t))).collect();
+    let most = limits.map(|l| Budget::count(l.threads_per_test));
+    chart::bars("Tests that start most threads", bars, most.as_ref(), out)
 }
 
 fn rules(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
@@ -307,13 +266,97 @@ mod tests {
     use super::*;
     use crate::engine::FileError;
     use crate::finding::Cost;
+    use crate::measure::record::VERSION;
+    use crate::measure::{Ended, EndedHow, Header, Record, Totals};
+    use crate::pytest::{Outcome, Test};
+    use crate::report::Evidence;
+    use crate::verify::Figures;
 
     fn page(checked: &Checked) -> String {
-        let limits = Limits { sleep_per_suite: 60.0, sleep_per_file: 5.0, sleep_per_test: 0.5, threads_per_test: 5 };
-        let view = View { limits: [("/work".into(), limits)].into(), ..view() };
+        page_with(checked, Evidence::default())
+    }
+
+    fn page_with(checked: &Checked, evidence: Evidence) -> String {
+        let limits = Limits {
+            sleep_per_suite: 60.0,
+            sleep_per_file: 5.0,
+            sleep_per_test: 0.5,
+            threads_per_test: 5,
+            test_runtime: 2.0,
+            file_runtime: 30.0,
+        };
+        let view = View { limits: [("/work".into(), limits)].into(), evidence, ..view() };
         let mut out = Vec::new();
         write(checked, &view, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    /// A run of one test that slept so long; whether it finished.
+    fn run(number: u64, slept: f64, how: EndedHow) -> Record {
+        let test = Test { outcome: Outcome::Passed, wall_s: slept + 0.25, sleep_s: slept, ..Test::crashed("a.py::<t>".into()) };
+        Record {
+            header: Header {
+                version: VERSION,
+                run: number,
+                started: 1_700_000_000 + number * 86_400,
+                interpreter: "/python".into(),
+                python: "3.11.7".to_owned(),
+                pytest: "8.4.2".to_owned(),
+                arguments: Vec::new(),
+                alloc: false,
+                constrain: None,
+            },
+            root: "/work".into(),
+            took_s: slept + 1.0,
+            workers: 0,
+            collected: 1,
+            ended: Ended { how, exit: None, signal: None, running: Vec::new(), collecting: None, last: None },
+            totals: Totals::of([&test]),
+            tests: vec![test],
+            outside: Vec::new(),
+        }
+    }
+
+    fn with_runs(records: &[Record]) -> Evidence {
+        Evidence { runs: [("/work".into(), records.to_vec())].into(), proof: None }
+    }
+
+    #[test]
+    fn runs_and_a_proof_are_shown() {
+        use EndedHow::{Crashed, Finished};
+        let runs = [run(1, 80.0, Finished), run(2, 0.001, Crashed), run(3, 40.0, Finished), run(4, 20.0, Finished)];
+        let before = Figures { tests: 1, sleep_s: 80.0, started: 4, peak: 3, runtime_s: 81.0, bare_joins: 2 };
+        let after = Figures { sleep_s: 20.0, runtime_s: 21.0, bare_joins: 0, ..before };
+        let text = page_with(&heavy(), Evidence { proof: Some((before, after)), ..with_runs(&runs) });
+        let (text, _) = text.split_once("<h2>From the source</h2>").unwrap();
+        samples::snapshot("html-runs", text.split_once("</header>").unwrap().1);
+    }
+
+    #[test]
+    fn what_says_nothing_is_not_shown() {
+        use EndedHow::{Crashed, Finished};
+        let mut other = run(2, 1.0, Finished);
+        other.header.arguments = vec!["tests/test_<a>.py".to_owned()];
+        for (runs, between, trend, all) in [
+            (vec![run(1, 1.0, Finished)], false, false, false),
+            (vec![run(1, 2.0, Finished), run(2, 1.0, Finished)], true, false, true),
+            // What was killed, and what ran other tests, is no before.
+            (vec![run(1, 2.0, Crashed), run(2, 1.0, Finished)], false, false, true),
+            (vec![run(1, 2.0, Finished), other.clone()], false, false, true),
+            (vec![run(1, 2.0, Finished), run(2, 1.0, Finished), other], true, false, true),
+            ((1..4).map(|n| run(n, 1.0, Finished)).collect(), true, true, true),
+        ] {
+            let text = page_with(&heavy(), with_runs(&runs));
+            for (what, shown) in [
+                ("Before and after", between),
+                ("Asleep in a run", trend),
+                ("that were kept", all),
+                ("took longest in run", true),
+            ] {
+                assert_eq!(text.contains(what), shown, "{what} of {} runs", runs.len());
+            }
+            assert!(!text.contains("<t>") && !text.contains("test_<a>"));
+        }
     }
 
     fn heavy() -> Checked {
