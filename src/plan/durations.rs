@@ -18,6 +18,7 @@ use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, ParamKind, S
 use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
 use crate::python::project::Module;
+use crate::python::scope::{BindingKind, Lookup, MODULE};
 use crate::python::semantics::{ClassRef, Def, Semantics, Type, for_each_statement};
 use crate::python::value::{Constant, Env, Term};
 use crate::query::SiteKind;
@@ -172,6 +173,10 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("subprocess.", "it waits for a child process, whose speed no number here says"),
     ("pexpect.", "it waits for a child process, whose speed no number here says"),
     ("multiprocessing.", "it waits for child processes, whose start-up time no number here says"),
+    (
+        "concurrent.futures.ProcessPoolExecutor",
+        "it waits for child processes, whose start-up time no number here says",
+    ),
     ("billiard.", "it waits for child processes, whose start-up time no number here says"),
     ("os.fork", "it waits for a child process, whose speed no number here says"),
     ("os.kill", "it waits for a signal to another process"),
@@ -203,6 +208,12 @@ const COVERED: f64 = 5.0;
 /// An interval up to this is how often something looks, not how long it waits.
 const POLL_S: f64 = 0.1;
 
+/// From this many seconds on, a worker's sleep stands for "longer than the test lasts".
+const ENDLESS_S: f64 = 10.0;
+
+/// From this whole number on, a duration without a unit may be milliseconds.
+const MILLISECONDS: f64 = 100.0;
+
 struct Builder<'s, 'p> {
     sem: &'s Semantics<'p>,
     model: Model,
@@ -222,6 +233,12 @@ struct Builder<'s, 'p> {
     echoes: Vec<(usize, usize)>,
     classes: Vec<Def>,
     visited: Vec<(usize, StmtId)>,
+    /// Values of module constants that were looked through.
+    constants: Vec<(usize, ExprId)>,
+    /// A decorator is looked at: what it calls makes the wrapper, and ends nothing early.
+    decorating: bool,
+    /// Whole numbers handed over as seconds that may be milliseconds.
+    whole: Vec<(f64, String)>,
     /// The test mentions that something expires.
     expires: bool,
     /// Numbers handed to calls inside assertions that speak of time.
@@ -261,12 +278,16 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
         echoes: Vec::new(),
         classes: Vec::new(),
         visited: Vec::new(),
+        constants: Vec::new(),
+        decorating: false,
+        whole: Vec::new(),
         expires: false,
         named: Vec::new(),
         outside: None,
         quiet: Vec::new(),
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
+    let mut asleep: Vec<(Arc<Module>, ExprId, Form, f64)> = Vec::new();
     let shared: Vec<Use> =
         facts.fixtures.iter().filter(|(_, info)| info.shared).flat_map(|(def, _)| sem.body_uses(counter, def)).collect();
     for u in facts.uses.iter().chain(&shared) {
@@ -294,6 +315,10 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
             continue;
         }
         let stmt = u.site.module.expr(u.site.expr).stmt;
+        if let Some(condition) = on_the_wall_clock(&u.site.module, stmt) {
+            b.decline(format!("`{}` decides by the clock on the wall whether it sleeps", excerpt(&u.site.module, condition)));
+        }
+        asleep.push((Arc::clone(&u.site.module), u.site.expr, form.clone(), amount.value));
         if nothing_after(&u.site.module, stmt) {
             b.quiet.push(form.clone());
         }
@@ -304,14 +329,18 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
     let mut roots = vec![facts.test.def.clone()];
     roots.extend(facts.fixtures.iter().map(|(d, _)| d.clone()));
     roots.extend(sem.setups(&facts.test));
-    for def in roots {
-        b.function(&def, &Env::default(), 0);
+    for def in &roots {
+        b.function(def, &Env::default(), 0);
+    }
+    for (m, e, form, seconds) in asleep {
+        b.worker(&roots, &m, e, &form, seconds);
     }
     b.products();
     if b.expires && b.timeouts.is_empty() {
         b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
     }
     b.tie();
+    b.milliseconds();
     let twice = b.model.durations.iter().find(|d| {
         d.waited > Waited::No
             && d.frozen.is_none()
@@ -431,6 +460,7 @@ impl Builder<'_, '_> {
         let m = Arc::clone(&def.module);
         let Some(f) = m.function(def.stmt) else { return };
         self.expires |= mentions_expiry(m.source.slice(f.outer_span));
+        self.decorators(&m, &f.decorators, env, depth);
         let mut statements = Vec::new();
         for_each_statement(&m, &f.body, &mut |id| statements.push(id));
         for id in statements {
@@ -445,17 +475,69 @@ impl Builder<'_, '_> {
                 self.function(&Def { module: Arc::clone(&m), stmt: id }, env, depth + 1);
                 continue;
             }
-            while let Some(e) = exprs.pop() {
-                if let ExprKind::Str { .. } = m.expr(e).kind
-                    && is_program(m.text(e))
-                {
+            self.expressions(&m, exprs, env, depth);
+        }
+    }
+
+    /// Looks through expressions, and the values of the module constants that they name.
+    fn expressions(&mut self, m: &Arc<Module>, mut exprs: Vec<ExprId>, env: &Env, depth: usize) {
+        while let Some(e) = exprs.pop() {
+            match &m.expr(e).kind {
+                ExprKind::Str { .. } if is_program(m.text(e)) => {
                     self.keeps_its_own_time("a program in a string takes part, whose speed no number here says");
                 }
-                if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
-                    self.call(&m, e, *func, args, env, depth);
+                ExprKind::Call { func, args, .. } => self.call(m, e, *func, args, env, depth),
+                ExprKind::Name(name) => {
+                    let Lookup::Bound(MODULE, bindings) = m.scopes.lookup(&m.ast, e, *name) else { continue };
+                    for binding in bindings {
+                        let BindingKind::Assign { value, .. } = binding.kind else { continue };
+                        let key = (Arc::as_ptr(m) as usize, value);
+                        // A time span is a number, which counts where it is used.
+                        if !self.constants.contains(&key) && !m.text(value).contains("timedelta(") {
+                            self.constants.push(key);
+                            exprs.push(value);
+                        }
+                    }
                 }
-                m.expr(e).kind.children(&mut |c| exprs.push(c));
+                _ => {}
             }
+            m.expr(e).kind.children(&mut |c| exprs.push(c));
+        }
+    }
+
+    /// `@process(timeout=0.1)`: what runs a function in its place may give it only so long. pytest's own marks do not.
+    fn decorators(&mut self, m: &Arc<Module>, decorators: &[ExprId], env: &Env, depth: usize) {
+        let foreign: Vec<ExprId> = decorators.iter().copied().filter(|&d| !m.text(d).starts_with("pytest.")).collect();
+        let before = std::mem::replace(&mut self.decorating, true);
+        self.expressions(m, foreign, env, depth + 1);
+        self.decorating = before;
+    }
+
+    /// A sleep in a function that is not called but handed over, or that a decorator runs in its place: what does may end it.
+    fn worker(&mut self, roots: &[Def], m: &Arc<Module>, e: ExprId, form: &Form, seconds: f64) {
+        let Some(home) = m.scopes.function_around(m.expr(e).stmt) else { return };
+        let Some(f) = m.function(home) else { return };
+        if roots.iter().any(|r| r.stmt == home && Arc::ptr_eq(&r.module, m)) {
+            return;
+        }
+        self.decorators(m, &f.decorators, &Env::default(), 0);
+        let called = self.visited.contains(&(Arc::as_ptr(m) as usize, home)) && m.scopes.function_around(home).is_none();
+        if seconds >= ENDLESS_S && (!called || !f.decorators.is_empty()) {
+            for &(i, _) in form {
+                self.model.durations[i]
+                    .frozen
+                    .get_or_insert_with(|| "nobody sleeps that long in a worker unless something else is to end first".to_owned());
+            }
+        }
+    }
+
+    /// `Rate(20, interval=1000)` beside a sleep of two seconds: nobody waits a thousand seconds, but two are longer than 1000 ms.
+    fn milliseconds(&mut self) {
+        let windows: Vec<f64> = self.windows().iter().map(|w| self.seconds(w)).collect();
+        let explained = self.timeouts.iter().map(|(t, _)| self.seconds(t)).any(|t| windows.iter().any(|w| *w >= t && *w <= 2.0 * t));
+        let unit = self.whole.iter().find(|(v, _)| windows.iter().any(|w| *w >= v / 1e3 && *w <= v / 1e3 * 2.5)).cloned();
+        if let (false, Some((value, name))) = (explained, unit) {
+            self.decline(format!("`{name}` of {value} may be in milliseconds"));
         }
     }
 
@@ -577,6 +659,9 @@ impl Builder<'_, '_> {
         if c.value <= 0.0 {
             return;
         }
+        if c.integer && (unit - 1.0).abs() < 1e-9 && c.value >= MILLISECONDS {
+            self.whole.push((c.value, name.to_owned()));
+        }
         if repeats && c.value * unit <= POLL_S {
             // The product looks this often: latency, not a wait.
             self.model.slack = self.model.slack.max(c.value * unit);
@@ -620,7 +705,7 @@ impl Builder<'_, '_> {
             let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"));
             let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
             // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
-            let ends_early = !constructor && (name.contains("timeout") || name.contains("deadline"));
+            let ends_early = !constructor && !self.decorating && (name.contains("timeout") || name.contains("deadline"));
             if let Some(arg) = m.argument(args, index, &[&name]) {
                 if ends_early {
                     self.deadline(m, arg.value, env);
@@ -1119,6 +1204,21 @@ fn is_program(text: &str) -> bool {
 fn counts_whole_seconds(m: &Module, function: &str, args: &[Arg]) -> bool {
     matches!(function, "builtins.int" | "math.floor" | "math.ceil" | "math.trunc")
         && args.first().is_some_and(|a| reads_clock(m, a.value))
+}
+
+/// The condition around a statement that reads the time of day: `if datetime.now().second >= 58: sleep(2.5)`.
+fn on_the_wall_clock(m: &Module, stmt: StmtId) -> Option<ExprId> {
+    let mut at = Some(stmt);
+    while let Some(id) = at {
+        if let StmtKind::If { test, .. } | StmtKind::While { test, .. } = m.stmt(id).kind {
+            let text = m.text(test);
+            if [".now(", ".utcnow(", ".today(", "localtime(", "gmtime("].iter().any(|w| text.contains(w)) {
+                return Some(test);
+            }
+        }
+        at = m.stmt(id).parent;
+    }
+    None
 }
 
 fn reads_clock(m: &Module, e: ExprId) -> bool {
