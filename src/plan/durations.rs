@@ -173,10 +173,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("subprocess.", "it waits for a child process, whose speed no number here says"),
     ("pexpect.", "it waits for a child process, whose speed no number here says"),
     ("multiprocessing.", "it waits for child processes, whose start-up time no number here says"),
-    (
-        "concurrent.futures.ProcessPoolExecutor",
-        "it waits for child processes, whose start-up time no number here says",
-    ),
+    ("concurrent.futures.ProcessPoolExecutor", "it waits for child processes, whose start-up time no number here says"),
     ("billiard.", "it waits for child processes, whose start-up time no number here says"),
     ("os.fork", "it waits for a child process, whose speed no number here says"),
     ("os.kill", "it waits for a signal to another process"),
@@ -524,9 +521,9 @@ impl Builder<'_, '_> {
         let called = self.visited.contains(&(Arc::as_ptr(m) as usize, home)) && m.scopes.function_around(home).is_none();
         if seconds >= ENDLESS_S && (!called || !f.decorators.is_empty()) {
             for &(i, _) in form {
-                self.model.durations[i]
-                    .frozen
-                    .get_or_insert_with(|| "nobody sleeps that long in a worker unless something else is to end first".to_owned());
+                self.model.durations[i].frozen.get_or_insert_with(|| {
+                    "nobody sleeps that long in a worker unless something else is to end first".to_owned()
+                });
             }
         }
     }
@@ -534,7 +531,8 @@ impl Builder<'_, '_> {
     /// `Rate(20, interval=1000)` beside a sleep of two seconds: nobody waits a thousand seconds, but two are longer than 1000 ms.
     fn milliseconds(&mut self) {
         let windows: Vec<f64> = self.windows().iter().map(|w| self.seconds(w)).collect();
-        let explained = self.timeouts.iter().map(|(t, _)| self.seconds(t)).any(|t| windows.iter().any(|w| *w >= t && *w <= 2.0 * t));
+        let explained =
+            self.timeouts.iter().map(|(t, _)| self.seconds(t)).any(|t| windows.iter().any(|w| *w >= t && *w <= 2.0 * t));
         let unit = self.whole.iter().find(|(v, _)| windows.iter().any(|w| *w >= v / 1e3 && *w <= v / 1e3 * 2.5)).cloned();
         if let (false, Some((value, name))) = (explained, unit) {
             self.decline(format!("`{name}` of {value} may be in milliseconds"));
