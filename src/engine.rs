@@ -927,3 +927,58 @@ fn total(
     out.tests = rows;
     (out.cost != Cost::default()).then_some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Severity;
+
+    const TEXT: &str = "worker.join()\nother.join()\n";
+
+    /// A finding at `at`, whose fix writes `content` there.
+    fn finding(source: &Arc<SourceFile>, at: Span, content: &str) -> Finding {
+        let file = Arc::new(source.path.clone());
+        let edits = vec![Edit::replace(&file, at, content)];
+        Finding {
+            code: Code::new("join-without-timeout"),
+            message: String::new(),
+            severity: Severity::Error,
+            source: Arc::clone(source),
+            fix: Some(Fix::new(Applicability::Safe, "", edits, content)),
+            file,
+            span: at,
+            test: None,
+            cost: Cost::default(),
+            declined: None,
+        }
+    }
+
+    /// What a round makes of the given fixes, and the groups that it refuses.
+    fn round(fixes: &[(u32, u32, &str)]) -> (Vec<String>, HashSet<String>) {
+        let source = Arc::new(SourceFile::from_bytes(PathBuf::from("test_a.py"), TEXT.into()).unwrap());
+        let input = Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() };
+        let findings = fixes.iter().map(|&(from, to, content)| finding(&source, Span::new(from, to), content)).collect();
+        let checked = Checked { findings, ..Checked::default() };
+        let current = HashMap::from_iter([(source.path.clone(), source)]);
+        let mut refused = HashSet::default();
+        let step = Run::new(&input).unwrap().step(&checked, Applicability::Safe, &|_| true, &current, &mut refused);
+        assert_eq!(step.applied.values().sum::<usize>(), step.findings.len());
+        (step.texts.into_values().collect(), refused)
+    }
+
+    #[test]
+    fn a_fix_that_would_break_parsing_is_refused_and_the_others_are_applied() {
+        let (texts, refused) = round(&[(11, 13, "(timeout="), (24, 26, "(timeout=5.0)")]);
+        assert_eq!(texts, ["worker.join()\nother.join(timeout=5.0)\n"]);
+        assert_eq!(refused, HashSet::from_iter(["(timeout=".to_owned()]));
+    }
+
+    #[test]
+    fn fixes_that_break_a_file_only_together_leave_it_alone() {
+        // `worker.join(); other.join()` parses, and so does an `if` on its own line.
+        for alone in [(13, 14, "; "), (14, 19, "if late: other")] {
+            assert_eq!(round(&[alone]).0.len(), 1);
+        }
+        assert_eq!(round(&[(13, 14, "; "), (14, 19, "if late: other")]), (Vec::new(), HashSet::default()));
+    }
+}

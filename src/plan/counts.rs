@@ -8,7 +8,7 @@ mod point;
 
 use std::sync::Arc;
 
-use self::point::{boundary, buffered, is_the_point, named, needs_much, statistical};
+use self::point::{boundary, buffered, is_the_point, named, needs_much, shaped, statistical};
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;
 use crate::edit::Edit;
@@ -100,6 +100,11 @@ pub fn plan(
     {
         return Err(format!("`{call}` moves it through a socket, pipe or process, whose buffers it may have to fill"));
     }
+    if dimension == Dimension::Size
+        && let Some(shape) = shaped(m, &regions)
+    {
+        return Err(format!("`{shape}` takes exactly so many elements"));
+    }
     // Numbers of the functions that use the count, the count itself left out.
     let mut numbers: Vec<(ExprId, u64)> = Vec::new();
     for (i, expr) in m.ast.exprs.iter().enumerate() {
@@ -119,6 +124,15 @@ pub fn plan(
     }
     // A limit that the count exceeds must still be exceeded: saturation is what such a test is about.
     for &(e, v) in &numbers {
+        // `handler.write_limit = 32768`: by how much it is exceeded may matter, too.
+        if dimension == Dimension::Size
+            && v > 1
+            && v < constant.count()
+            && m.expr(e).parent.is_none()
+            && assigned_name(m, m.expr(e).stmt).is_some_and(limit_name)
+        {
+            return Err(format!("it is beyond the limit that `{}` sets", line_of(m, e)));
+        }
         if v < old && is_limit(m, e) {
             floor = floor.max(v + 1);
         }
@@ -275,7 +289,16 @@ fn rewritten(m: &Arc<Module>, e: ExprId, old: f64, new: f64) -> Result<Edit, Str
             {
                 span = Span::new(span.start - 1, span.end + 1);
             }
-            format_like(text, new)
+            // `int(5 * 1e5)`: a whole number needs nobody to make it one.
+            if let Some(rest) = before.strip_suffix("int(")
+                && after.starts_with(')')
+                && !rest.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'))
+            {
+                span = Span::new(span.start - 4, span.end + 1);
+                Some(format!("{new}"))
+            } else {
+                format_like(text, new)
+            }
         }
     };
     content.map(|c| Edit::replace(&m.file, span, c)).ok_or_else(|| format!("`{text}` cannot be written as {new}"))

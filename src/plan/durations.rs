@@ -24,6 +24,7 @@ use crate::python::value::{Constant, Env, Term};
 use crate::query::SiteKind;
 use crate::source::{SourceFile, Span};
 
+use self::calls::on_the_wall_clock;
 pub use self::groups::{Groups, Planned};
 
 /// Where a number is written; for a default of the product, where the argument that replaces it would go.
@@ -175,6 +176,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("subprocess.", "it waits for a child process, whose speed no number here says"),
     ("pexpect.", "it waits for a child process, whose speed no number here says"),
     ("multiprocessing.", "it waits for child processes, whose start-up time no number here says"),
+    ("concurrent.futures.ProcessPoolExecutor", "it waits for child processes, whose start-up time no number here says"),
     ("billiard.", "it waits for child processes, whose start-up time no number here says"),
     ("os.fork", "it waits for a child process, whose speed no number here says"),
     ("os.kill", "it waits for a signal to another process"),
@@ -206,6 +208,12 @@ const COVERED: f64 = 5.0;
 /// An interval up to this is how often something looks, not how long it waits.
 const POLL_S: f64 = 0.1;
 
+/// From this many seconds on, a worker's sleep stands for "longer than the test lasts".
+const ENDLESS_S: f64 = 10.0;
+
+/// From this whole number on, a duration without a unit may be milliseconds.
+const MILLISECONDS: f64 = 100.0;
+
 struct Builder<'s, 'p> {
     sem: &'s Semantics<'p>,
     model: Model,
@@ -225,6 +233,12 @@ struct Builder<'s, 'p> {
     echoes: Vec<(usize, usize)>,
     classes: Vec<Def>,
     visited: Vec<(usize, StmtId)>,
+    /// Values of module constants that were looked through.
+    constants: Vec<(usize, ExprId)>,
+    /// A decorator is looked at: what it calls makes the wrapper, and ends nothing early.
+    decorating: bool,
+    /// Whole numbers handed over as seconds that may be milliseconds.
+    whole: Vec<(f64, String)>,
     /// The test mentions that something expires.
     expires: bool,
     /// Numbers handed to calls inside assertions that speak of time.
@@ -264,12 +278,16 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
         echoes: Vec::new(),
         classes: Vec::new(),
         visited: Vec::new(),
+        constants: Vec::new(),
+        decorating: false,
+        whole: Vec::new(),
         expires: false,
         named: Vec::new(),
         outside: None,
         quiet: Vec::new(),
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
+    let mut asleep: Vec<(Arc<Module>, ExprId, Form, f64)> = Vec::new();
     let shared: Vec<Use> =
         facts.fixtures.iter().filter(|(_, info)| info.shared).flat_map(|(def, _)| sem.body_uses(counter, def)).collect();
     for u in facts.uses.iter().chain(&shared) {
@@ -297,6 +315,10 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
             continue;
         }
         let stmt = u.site.module.expr(u.site.expr).stmt;
+        if let Some(condition) = on_the_wall_clock(&u.site.module, stmt) {
+            b.decline(format!("`{}` decides by the clock on the wall whether it sleeps", excerpt(&u.site.module, condition)));
+        }
+        asleep.push((Arc::clone(&u.site.module), u.site.expr, form.clone(), amount.value));
         if nothing_after(&u.site.module, stmt) {
             b.quiet.push(form.clone());
         }
@@ -307,14 +329,18 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
     let mut roots = vec![facts.test.def.clone()];
     roots.extend(facts.fixtures.iter().map(|(d, _)| d.clone()));
     roots.extend(sem.setups(&facts.test));
-    for def in roots {
-        b.function(&def, &Env::default(), 0);
+    for def in &roots {
+        b.function(def, &Env::default(), 0);
+    }
+    for (m, e, form, seconds) in asleep {
+        b.worker(&roots, &m, e, &form, seconds);
     }
     b.products();
     if b.expires && b.timeouts.is_empty() {
         b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
     }
     b.tie();
+    b.milliseconds();
     let twice = b.model.durations.iter().find(|d| {
         d.waited > Waited::No
             && d.frozen.is_none()

@@ -22,6 +22,8 @@
 //! The size shrinks to the budget, with the assertions that hold the same number. A limit of the product that the size exceeds is still
 //! exceeded. *Unsafe*: the size may be the point. Declined when some number nearby may depend on it in a way that cannot be seen.
 
+use std::sync::Arc;
+
 use super::context::{Context, Draft};
 use super::{Code, Rule};
 use crate::edit::{Applicability, Fix};
@@ -47,6 +49,14 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             continue;
         }
         let m = &site.module;
+        // `"a" * 1024 * 100`: the whole product is told, not its first half as well.
+        let around = m.expr(site.expr).parent.filter(|&p| matches!(m.expr(p).kind, ExprKind::Binary { .. }));
+        if around.is_some_and(|p| {
+            cx.of_kind(SiteKind::Allocation)
+                .any(|s| s.expr == p && Arc::ptr_eq(&s.module, m) && s.unit == Some(site.expr) && cx.worst(s).is_some())
+        }) {
+            continue;
+        }
         let message = format!("allocates {}; the budget is {}", bytes(amount.count()), bytes(budget));
         let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
         finding.test = worst.map(|(t, _)| t.test.id.clone());

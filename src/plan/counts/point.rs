@@ -105,6 +105,12 @@ pub(super) fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
     })
 }
 
+/// A call or assignment in the given regions that says how many elements an array has to have.
+pub(super) fn shaped(m: &Module, regions: &[Span]) -> Option<&'static str> {
+    const SHAPES: &[&str] = &["reshape", ".shape =", ".resize("];
+    regions.iter().find_map(|r| SHAPES.iter().copied().find(|w| m.source.slice(*r).contains(w)))
+}
+
 /// A call in the given regions that moves data through a buffer of the operating system, whose size nobody here knows.
 pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<String> {
     const METHODS: &[&str] = &[

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{Builder, Duration, Key, OUTSIDE, POLL_S, Waited, duration_name, repeats};
+use super::{Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, repeats};
 use crate::discover::Role;
-use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtKind};
+use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtId, StmtKind};
 use crate::python::project::Module;
+use crate::python::scope::{BindingKind, Lookup, MODULE};
 use crate::python::semantics::{ClassRef, Def, Semantics, Type, for_each_statement};
 use crate::python::value::Env;
 use crate::source::Span;
@@ -22,6 +23,7 @@ impl Builder<'_, '_> {
         let m = Arc::clone(&def.module);
         let Some(f) = m.function(def.stmt) else { return };
         self.expires |= mentions_expiry(m.source.slice(f.outer_span));
+        self.decorators(&m, &f.decorators, env, depth);
         let mut statements = Vec::new();
         for_each_statement(&m, &f.body, &mut |id| statements.push(id));
         for id in statements {
@@ -36,16 +38,58 @@ impl Builder<'_, '_> {
                 self.function(&Def { module: Arc::clone(&m), stmt: id }, env, depth + 1);
                 continue;
             }
-            while let Some(e) = exprs.pop() {
-                if let ExprKind::Str { .. } = m.expr(e).kind
-                    && is_program(m.text(e))
-                {
+            self.expressions(&m, exprs, env, depth);
+        }
+    }
+
+    /// Looks through expressions, and the values of the module constants that they name.
+    fn expressions(&mut self, m: &Arc<Module>, mut exprs: Vec<ExprId>, env: &Env, depth: usize) {
+        while let Some(e) = exprs.pop() {
+            match &m.expr(e).kind {
+                ExprKind::Str { .. } if is_program(m.text(e)) => {
                     self.keeps_its_own_time("a program in a string takes part, whose speed no number here says");
                 }
-                if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
-                    self.call(&m, e, *func, args, env, depth);
+                ExprKind::Call { func, args, .. } => self.call(m, e, *func, args, env, depth),
+                ExprKind::Name(name) => {
+                    let Lookup::Bound(MODULE, bindings) = m.scopes.lookup(&m.ast, e, *name) else { continue };
+                    for binding in bindings {
+                        let BindingKind::Assign { value, .. } = binding.kind else { continue };
+                        let key = (Arc::as_ptr(m) as usize, value);
+                        // A time span is a number, which counts where it is used.
+                        if !self.constants.contains(&key) && !m.text(value).contains("timedelta(") {
+                            self.constants.push(key);
+                            exprs.push(value);
+                        }
+                    }
                 }
-                m.expr(e).kind.children(&mut |c| exprs.push(c));
+                _ => {}
+            }
+            m.expr(e).kind.children(&mut |c| exprs.push(c));
+        }
+    }
+
+    /// `@process(timeout=0.1)`: what runs a function in its place may give it only so long. pytest's own marks do not.
+    fn decorators(&mut self, m: &Arc<Module>, decorators: &[ExprId], env: &Env, depth: usize) {
+        let foreign: Vec<ExprId> = decorators.iter().copied().filter(|&d| !m.text(d).starts_with("pytest.")).collect();
+        let before = std::mem::replace(&mut self.decorating, true);
+        self.expressions(m, foreign, env, depth + 1);
+        self.decorating = before;
+    }
+
+    /// A sleep in a function that is not called but handed over, or that a decorator runs in its place: what does may end it.
+    pub(super) fn worker(&mut self, roots: &[Def], m: &Arc<Module>, e: ExprId, form: &Form, seconds: f64) {
+        let Some(home) = m.scopes.function_around(m.expr(e).stmt) else { return };
+        let Some(f) = m.function(home) else { return };
+        if roots.iter().any(|r| r.stmt == home && Arc::ptr_eq(&r.module, m)) {
+            return;
+        }
+        self.decorators(m, &f.decorators, &Env::default(), 0);
+        let called = self.visited.contains(&(Arc::as_ptr(m) as usize, home)) && m.scopes.function_around(home).is_none();
+        if seconds >= ENDLESS_S && (!called || !f.decorators.is_empty()) {
+            for &(i, _) in form {
+                self.model.durations[i].frozen.get_or_insert_with(|| {
+                    "nobody sleeps that long in a worker unless something else is to end first".to_owned()
+                });
             }
         }
     }
@@ -168,6 +212,9 @@ impl Builder<'_, '_> {
         if c.value <= 0.0 {
             return;
         }
+        if c.integer && (unit - 1.0).abs() < 1e-9 && c.value >= MILLISECONDS {
+            self.whole.push((c.value, name.to_owned()));
+        }
         if repeats && c.value * unit <= POLL_S {
             // The product looks this often: latency, not a wait.
             self.model.slack = self.model.slack.max(c.value * unit);
@@ -215,7 +262,7 @@ impl Builder<'_, '_> {
             let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"));
             let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
             // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
-            let ends_early = !constructor && (name.contains("timeout") || name.contains("deadline"));
+            let ends_early = !constructor && !self.decorating && (name.contains("timeout") || name.contains("deadline"));
             if let Some(arg) = m.argument(args, index, &[&name]) {
                 if ends_early {
                     self.deadline(m, arg.value, env);
@@ -414,6 +461,21 @@ fn is_program(text: &str) -> bool {
 fn counts_whole_seconds(m: &Module, function: &str, args: &[Arg]) -> bool {
     matches!(function, "builtins.int" | "math.floor" | "math.ceil" | "math.trunc")
         && args.first().is_some_and(|a| reads_clock(m, a.value))
+}
+
+/// The condition around a statement that reads the time of day: `if datetime.now().second >= 58: sleep(2.5)`.
+pub(super) fn on_the_wall_clock(m: &Module, stmt: StmtId) -> Option<ExprId> {
+    let mut at = Some(stmt);
+    while let Some(id) = at {
+        if let StmtKind::If { test, .. } | StmtKind::While { test, .. } = m.stmt(id).kind {
+            let text = m.text(test);
+            if [".now(", ".utcnow(", ".today(", "localtime(", "gmtime("].iter().any(|w| text.contains(w)) {
+                return Some(test);
+            }
+        }
+        at = m.stmt(id).parent;
+    }
+    None
 }
 
 fn reads_clock(m: &Module, e: ExprId) -> bool {

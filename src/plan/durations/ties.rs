@@ -187,6 +187,17 @@ impl Builder<'_, '_> {
         self.model.links.extend(links);
     }
 
+    /// `Rate(20, interval=1000)` beside a sleep of two seconds: nobody waits a thousand seconds, but two are longer than 1000 ms.
+    pub(super) fn milliseconds(&mut self) {
+        let windows: Vec<f64> = self.windows().iter().map(|w| self.seconds(w)).collect();
+        let explained =
+            self.timeouts.iter().map(|(t, _)| self.seconds(t)).any(|t| windows.iter().any(|w| *w >= t && *w <= 2.0 * t));
+        let unit = self.whole.iter().find(|(v, _)| windows.iter().any(|w| *w >= v / 1e3 && *w <= v / 1e3 * 2.5)).cloned();
+        if let (false, Some((value, name))) = (explained, unit) {
+            self.decline(format!("`{name}` of {value} may be in milliseconds"));
+        }
+    }
+
     /// Sums of consecutive sleeps of one function, single ones first.
     fn windows(&self) -> Vec<Form> {
         let mut out: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
