@@ -23,7 +23,7 @@ from testdiet.locks import Lock, RLock, SimpleQueue, condition_wait
 #: Top-level modules (or exact names) whose own calls are never faked: what they wait for is real.
 REAL_MODULES = frozenset(
     "subprocess multiprocessing selectors socket socketserver ssl faulthandler coverage pluggy pytest pytest_cov _pytest"
-    " pytest_timeout pytest_rerunfailures xdist execnet http.client http.server logging time_machine freezegun".split()
+    " pytest_timeout pytest_rerunfailures xdist execnet http.client http.server logging time_machine".split()
 )
 #: Those of them whose threads serve the test run and do not belong to any test.
 _HARNESS = frozenset("faulthandler coverage pluggy pytest pytest_cov _pytest pytest_timeout xdist execnet".split())
@@ -487,6 +487,12 @@ def _replace_locks():
 def _sweep(replaced):
     """Exchanges what was taken from ``time`` before: globals, attributes, defaults, partials, closures, lists."""
     _exchange([one.__wrapped__ for one in replaced.values()], replaced)
+    freezegun = sys.modules.get("freezegun.api")
+    # What it freezes it finds by identity, and it remembers in which modules.
+    known = getattr(freezegun, "_real_time_object_ids", None)
+    if isinstance(known, set):
+        known.update(id(one) for real, one in replaced.items() if real in known)
+    getattr(freezegun, "_GLOBAL_MODULES_CACHE", {}).clear()
 
 
 def _exchange(reals, replaced):
@@ -510,6 +516,9 @@ def _exchange(reals, replaced):
                     owner.__defaults__ = new
                 elif isinstance(owner, functools.partial):
                     _exchange_in_partial(owner, replaced)
+                elif isinstance(owner, list):
+                    # What is to be put back when a patch ends: monkeypatch's, freezegun's.
+                    owner[:] = [new if value is holder else value for value in owner]
         elif isinstance(holder, staticmethod):
             if not any(holder is value for value in vars(Real).values()):
                 wrapped.append(holder)

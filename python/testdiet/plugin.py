@@ -70,9 +70,20 @@ def pytest_configure(config):
 
 
 def pytest_collection_finish(session):
-    if any("fast_time" in getattr(item, "fixturenames", ()) for item in session.items):
+    if any(map(_asks, session.items)):
+        # Keeps the real functions for itself before a fixture puts a mock in their place.
+        from testdiet.clock import clock  # noqa: F401
+
         _register(session.config, _Running)
         _register(session.config, _Told)
+
+
+def _asks(item):
+    """Whether a test asks for the fixture ``fast_time``, and not for one of the suite's own by that name."""
+    if "fast_time" not in getattr(item, "fixturenames", ()):
+        return False
+    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).get("fast_time")
+    return not definitions or definitions[-1].func.__module__ == __name__
 
 
 def _register(config, make):
@@ -116,7 +127,7 @@ class _Running:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        if _whole_run(item.config, item.config.option) or "fast_time" in getattr(item, "fixturenames", ()):
+        if _whole_run(item.config, item.config.option) or _asks(item):
             self.begin(item)
         try:
             yield
