@@ -17,7 +17,7 @@ import types
 import weakref
 
 from testdiet.clock import Real, Wait, clock
-from testdiet.guards import guards, travels
+from testdiet.guards import freezegun_is_active, guards, travels
 from testdiet.locks import Lock, RLock, SimpleQueue, condition_wait
 
 #: Top-level modules (or exact names) whose own calls are never faked: what they wait for is real.
@@ -174,9 +174,9 @@ class WallFunctions(Wall):
     """The wall clock where there is no time-machine: the functions of ``time``, and the methods of ``datetime``."""
 
     def install(self):
-        made = {name: _Wall(getattr(time, name), self) for name in ("time", "time_ns", "localtime", "gmtime", "ctime")}
-        made["asctime"] = _WallText(time.asctime, self, 0)
-        made["strftime"] = _WallText(time.strftime, self, 1)
+        made = {name: _Wall(getattr(Real, name), self) for name in ("time", "time_ns", "localtime", "gmtime", "ctime")}
+        made["asctime"] = _WallText(Real.asctime, self, 0)
+        made["strftime"] = _WallText(Real.strftime, self, 1)
         self._patch_datetime()
         return {id(one.__wrapped__): one for one in made.values()}
 
@@ -406,7 +406,7 @@ def _install_file_times():
 
 
 def supported():
-    """None, or why the clock cannot work in this interpreter."""
+    """None, or why the clock cannot work in this interpreter, or not be put in place now."""
     if sys.implementation.name != "cpython":
         return f"unsupported: {sys.implementation.name}"
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
@@ -414,6 +414,9 @@ def supported():
     interpreters = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
     if interpreters is not None and interpreters.get_current() != interpreters.get_main():
         return "unsupported: a subinterpreter"
+    if not _done and freezegun_is_active():
+        # Nothing real can be had from `datetime` now, and time-machine crashes the interpreter when it is imported now.
+        return "other clock: freezegun is active"
     return None
 
 

@@ -122,8 +122,10 @@ class _Running:
     """Tests on the clock: begins and ends them."""
 
     def __init__(self):
-        #: The test that asked for the clock, while it runs.
-        self.item = None
+        #: A test runs that asked for the clock.
+        self.running = False
+        #: It asked when its protocol had begun, which may have been before there was this object to end it.
+        self.late = False
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
@@ -134,18 +136,19 @@ class _Running:
         finally:
             self.end()
 
-    def begin(self, item):
-        self.item = item
+    def begin(self, item, late=False):
+        self.running, self.late = True, late
         _begin(item)
 
     def end(self):
-        if self.item is not None:
-            self.item = None
+        if self.running:
+            self.running = False
             _end()
 
     def pytest_runtest_logfinish(self):
-        # One that asked by request.getfixturevalue may have begun when this object was not yet told of its protocol.
-        self.end()
+        # Not those that began in time: plugins that repeat a test finish it several times.
+        if self.late:
+            self.end()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item, call):
@@ -206,7 +209,7 @@ def fast_time(request):
     if item.stash.get(STATS, None) is None:
         # Asked for by request.getfixturevalue: nobody knew before.
         _register(item.config, _Told)
-        _register(item.config, _Running).begin(item)
+        _register(item.config, _Running).begin(item, late=True)
     return FastTime(item.stash[STATS])
 
 

@@ -58,7 +58,7 @@ def test_pytest_asyncio(run, wants):
         """,
         "--fast-time",
         "-p",
-        "pytest_asyncio",
+        "pytest_asyncio.plugin",
         "-o",
         "asyncio_default_fixture_loop_scope=function",
     )
@@ -211,7 +211,7 @@ def test_xdist_with_fixtures_and_a_leak_check(run, wants):
             threading.Thread(target=time.sleep, args=(20,), daemon=True).start()
         """,
         "-p",
-        "xdist",
+        "xdist.plugin",
         "-n2",
         "-o",
         "fail_on_leaked_threads=true",
@@ -365,31 +365,31 @@ def test_freezegun_finds_what_it_freezes(run, wants, pytester):
         import pytest, product
         from freezegun import freeze_time
 
-        @pytest.fixture(scope="module")
-        def frozen():
-            with freeze_time("2001-02-03") as frozen:
-                yield frozen
+        class TestFrozen:
+            @pytest.fixture(scope="class")
+            def frozen(self):
+                with freeze_time("2001-02-03") as frozen:
+                    yield frozen
 
-        def test_frozen_before_the_clock_is_there(frozen):
-            assert product.time() == 981158400
+            def test_before_the_clock_is_there(self, frozen):
+                assert product.time() == 981158400
 
-        def test_and_after(frozen, fast_time):
-            assert product.time() == 981158400
-            before = product.monotonic()
-            frozen.tick(60)
-            assert product.time() == 981158460 and product.monotonic() - before == 60
+            def test_and_after(self, frozen, fast_time):
+                assert product.time() == 981158400
+                before = product.monotonic()
+                frozen.tick(60)
+                assert product.time() == 981158460 and product.monotonic() - before == 60
 
-        class TestThawed:
-            def test_it(self, fast_time):
-                with freeze_time("2001-02-03"):
-                    assert product.time() == 981158400
+        def test_frozen_again(fast_time):
+            with freeze_time("2001-02-03"):
+                assert product.time() == 981158400
 
         def test_virtual(fast_time):
             before = product.monotonic(), product.perf_counter(), product.time()
             product.sleep(3600)
             after = product.monotonic(), product.perf_counter(), product.time()
             assert [b - a >= 3600 for a, b in zip(before, after)] == [True] * 3
-        """.replace("def test_virtual", "def thaw(): pass\n\n        def test_virtual")
+        """
     )
     result.assert_outcomes(passed=4)
 

@@ -273,6 +273,25 @@ def test_fixture_of_the_suites_own(run):
     result.stdout.fnmatch_lines(["fast_time: 3600.0 s saved in 1 tests"])
 
 
+def test_repeated_by_another_plugin(run, pytester):
+    """Plugins for flaky tests finish one several times within one protocol."""
+    pytester.makeconftest(
+        """
+        import pytest
+        from _pytest.runner import runtestprotocol
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item, nextitem):
+            for _ in range(2):
+                item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+                runtestprotocol(item, nextitem=nextitem)
+                item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return True
+        """
+    )
+    run(SLEEPER, "--fast-time").assert_outcomes(passed=2)
+
+
 def test_asked_for_while_it_runs(run):
     """By request.getfixturevalue, in a run in which no other test asks: nothing was registered before."""
     result = run(
@@ -335,7 +354,7 @@ def test_hooks_only_where_asked_for(run):
 
 def test_under_xdist(run):
     pytest.importorskip("xdist")
-    result = run(SLEEPER + "\n\n    def test_two():\n        time.sleep(60)\n", "--fast-time", "-p", "xdist", "-n", "2")
+    result = run(SLEEPER + "\n\n    def test_two():\n        time.sleep(60)\n", "--fast-time", "-p", "xdist.plugin", "-n", "2")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["fast_time: 3660.0 s saved in 2 tests"])
 
