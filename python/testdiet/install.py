@@ -171,7 +171,12 @@ class TimeMachine(Wall):
 
 
 class WallFunctions(Wall):
-    """The wall clock where there is no time-machine: the functions of ``time``, and the methods of ``datetime``."""
+    """The wall clock where there is no time-machine 3: the functions of ``time``, and the methods of ``datetime``."""
+
+    def shift(self):
+        """Nanoseconds to add to what the real functions say, which is what the user wants while travelling with time-machine."""
+        machine = sys.modules.get("time_machine")
+        return 0 if machine is not None and travels(machine) else self.ahead
 
     def install(self):
         made = {name: _Wall(getattr(Real, name), self) for name in ("time", "time_ns", "localtime", "gmtime", "ctime")}
@@ -192,7 +197,7 @@ class WallFunctions(Wall):
             return
         def timestamp():
             real = _is_real(sys._getframe(2).f_globals.get("__name__") or "")
-            return Real.time() + (0 if real else self.ahead / 1e9)
+            return Real.time() + (0 if real else self.shift() / 1e9)
 
         def now(cls, tz=None):
             return cls.fromtimestamp(timestamp(), tz)
@@ -216,7 +221,7 @@ class _Wall(_Builtin):
         self._wall = wall
 
     def __call__(self, *seconds):
-        ahead = self._wall.ahead
+        ahead = self._wall.shift()
         if not ahead or (seconds and seconds[0] is not None) or _called_really():
             return self.__wrapped__(*seconds)
         if self.__name__ == "time_ns":
@@ -234,7 +239,7 @@ class _WallText(_Builtin):
         self._place = place
 
     def __call__(self, *arguments):
-        if self._wall.ahead and len(arguments) == self._place and not _called_really():
+        if self._wall.shift() and len(arguments) == self._place and not _called_really():
             arguments += (time.localtime(),)
         return self.__wrapped__(*arguments)
 
