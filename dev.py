@@ -209,7 +209,8 @@ def test():
 
 def plugin_tests():
     """The pytest plugin's own tests, and m2 on virtual time without an edit."""
-    python = venv(("pytest", "pytest-xdist", "pytest-timeout"))
+    others = ("pytest-xdist", "pytest-timeout", "pytest-asyncio", "anyio", "coverage", "hypothesis", "freezegun", "time-machine")
+    python = venv(("pytest", *others))
     env = {"PYTHONPATH": str(ROOT / "python"), "PYTHONDONTWRITEBYTECODE": "1"}
     options = ["-q", "-p", "no:cacheprovider", "-p", "testdiet.plugin"]
     run([python, "-m", "pytest", *options, "tests/plugin"], env=env)

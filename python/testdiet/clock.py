@@ -51,6 +51,11 @@ class Real:
     perf_counter = staticmethod(time.perf_counter)
     perf_counter_ns = staticmethod(time.perf_counter_ns)
     time_ns = staticmethod(time.time_ns)
+    localtime = staticmethod(time.localtime)
+    gmtime = staticmethod(time.gmtime)
+    ctime = staticmethod(time.ctime)
+    asctime = staticmethod(time.asctime)
+    strftime = staticmethod(time.strftime)
     condition_wait = threading.Condition.wait
     thread_start = threading.Thread.start
     thread_join = threading.Thread.join

@@ -287,8 +287,7 @@ class Guards:
     # -- other clocks --------------------------------------------------------------------------------------------------------
 
     def _other_clocks(self):
-        freezegun = sys.modules.get("freezegun.api")
-        if freezegun is not None and getattr(freezegun, "freeze_factories", None):
+        if freezegun_is_active():
             return "other clock: freezegun is active"
         machine = sys.modules.get("time_machine")
         if machine is not None and len(travels(machine)) > self.own_travels:
@@ -297,6 +296,11 @@ class Guards:
             if getattr(sys.modules.get(module), patched, None):
                 return f"other clock: {module.partition('.')[0]} replaced the threads"
         return None
+
+
+def freezegun_is_active():
+    """Whether somebody froze the time."""
+    return bool(getattr(sys.modules.get("freezegun.api"), "freeze_factories", None))
 
 
 def travels(machine):

@@ -17,13 +17,13 @@ import types
 import weakref
 
 from testdiet.clock import Real, Wait, clock
-from testdiet.guards import guards, travels
+from testdiet.guards import freezegun_is_active, guards, travels
 from testdiet.locks import Lock, RLock, SimpleQueue, condition_wait
 
 #: Top-level modules (or exact names) whose own calls are never faked: what they wait for is real.
 REAL_MODULES = frozenset(
     "subprocess multiprocessing selectors socket socketserver ssl faulthandler coverage pluggy pytest pytest_cov _pytest"
-    " pytest_timeout pytest_rerunfailures xdist execnet http.client http.server logging time_machine freezegun".split()
+    " pytest_timeout pytest_rerunfailures xdist execnet http.client http.server logging time_machine".split()
 )
 #: Those of them whose threads serve the test run and do not belong to any test.
 _HARNESS = frozenset("faulthandler coverage pluggy pytest pytest_cov _pytest pytest_timeout xdist execnet".split())
@@ -171,12 +171,17 @@ class TimeMachine(Wall):
 
 
 class WallFunctions(Wall):
-    """The wall clock where there is no time-machine: the functions of ``time``, and the methods of ``datetime``."""
+    """The wall clock where there is no time-machine 3: the functions of ``time``, and the methods of ``datetime``."""
+
+    def shift(self):
+        """Nanoseconds to add to what the real functions say, which is what the user wants while travelling with time-machine."""
+        machine = sys.modules.get("time_machine")
+        return 0 if machine is not None and travels(machine) else self.ahead
 
     def install(self):
-        made = {name: _Wall(getattr(time, name), self) for name in ("time", "time_ns", "localtime", "gmtime", "ctime")}
-        made["asctime"] = _WallText(time.asctime, self, 0)
-        made["strftime"] = _WallText(time.strftime, self, 1)
+        made = {name: _Wall(getattr(Real, name), self) for name in ("time", "time_ns", "localtime", "gmtime", "ctime")}
+        made["asctime"] = _WallText(Real.asctime, self, 0)
+        made["strftime"] = _WallText(Real.strftime, self, 1)
         self._patch_datetime()
         return {id(one.__wrapped__): one for one in made.values()}
 
@@ -192,7 +197,7 @@ class WallFunctions(Wall):
             return
         def timestamp():
             real = _is_real(sys._getframe(2).f_globals.get("__name__") or "")
-            return Real.time() + (0 if real else self.ahead / 1e9)
+            return Real.time() + (0 if real else self.shift() / 1e9)
 
         def now(cls, tz=None):
             return cls.fromtimestamp(timestamp(), tz)
@@ -216,7 +221,7 @@ class _Wall(_Builtin):
         self._wall = wall
 
     def __call__(self, *seconds):
-        ahead = self._wall.ahead
+        ahead = self._wall.shift()
         if not ahead or (seconds and seconds[0] is not None) or _called_really():
             return self.__wrapped__(*seconds)
         if self.__name__ == "time_ns":
@@ -234,7 +239,7 @@ class _WallText(_Builtin):
         self._place = place
 
     def __call__(self, *arguments):
-        if self._wall.ahead and len(arguments) == self._place and not _called_really():
+        if self._wall.shift() and len(arguments) == self._place and not _called_really():
             arguments += (time.localtime(),)
         return self.__wrapped__(*arguments)
 
@@ -406,7 +411,7 @@ def _install_file_times():
 
 
 def supported():
-    """None, or why the clock cannot work in this interpreter."""
+    """None, or why the clock cannot work in this interpreter, or not be put in place now."""
     if sys.implementation.name != "cpython":
         return f"unsupported: {sys.implementation.name}"
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
@@ -414,6 +419,9 @@ def supported():
     interpreters = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
     if interpreters is not None and interpreters.get_current() != interpreters.get_main():
         return "unsupported: a subinterpreter"
+    if not _done and freezegun_is_active():
+        # Nothing real can be had from `datetime` now, and time-machine crashes the interpreter when it is imported now.
+        return "other clock: freezegun is active"
     return None
 
 
@@ -487,6 +495,12 @@ def _replace_locks():
 def _sweep(replaced):
     """Exchanges what was taken from ``time`` before: globals, attributes, defaults, partials, closures, lists."""
     _exchange([one.__wrapped__ for one in replaced.values()], replaced)
+    freezegun = sys.modules.get("freezegun.api")
+    # What it freezes it finds by identity, and it remembers in which modules.
+    known = getattr(freezegun, "_real_time_object_ids", None)
+    if isinstance(known, set):
+        known.update(id(one) for real, one in replaced.items() if real in known)
+    getattr(freezegun, "_GLOBAL_MODULES_CACHE", {}).clear()
 
 
 def _exchange(reals, replaced):
@@ -510,6 +524,9 @@ def _exchange(reals, replaced):
                     owner.__defaults__ = new
                 elif isinstance(owner, functools.partial):
                     _exchange_in_partial(owner, replaced)
+                elif isinstance(owner, list):
+                    # What is to be put back when a patch ends: monkeypatch's, freezegun's.
+                    owner[:] = [new if value is holder else value for value in owner]
         elif isinstance(holder, staticmethod):
             if not any(holder is value for value in vars(Real).values()):
                 wrapped.append(holder)

@@ -1,6 +1,7 @@
 """The pytest plugin: the ``fast_time`` fixture, ``--fast-time``, ``with_cleanup``, and the check for leaked threads.
 
-Costs nothing until asked: loading it imports no more than pytest has, and nothing is replaced before a test wants it.
+Costs nothing until asked: loading it imports no more than pytest has, nothing is replaced before a test wants it, and what
+pytest would have to call for each test is registered only when a collected test, or the whole run, wants it.
 
 For other plugins: after a test, ``item.stash[STATS]`` is its :class:`testdiet.clock.Stats` (only where the clock was asked
 for), the report of its teardown has them as ``report.fast_time`` (``virtual_seconds``, ``real_seconds``, ``jumps``,
@@ -24,7 +25,6 @@ STATS = pytest.StashKey()
 REALLY_WAITED = 0.05
 
 _infrastructure = None
-_started_by_fixtures = set()
 
 
 def pytest_addoption(parser):
@@ -61,6 +61,39 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "real_time: run this test on the real clock, whatever --fast-time says")
     if _whole_run(config, config.option):
         _install()
+        _register(config, _Running)
+    if _whole_run(config, config.option) or config.getoption("dist", "no") != "no":
+        # The controller of pytest-xdist collects nothing: it gets to know by what its workers report.
+        _register(config, _Told)
+    if config.getini("fail_on_leaked_threads"):
+        _register(config, _LeakCheck)
+
+
+def pytest_collection_finish(session):
+    if any(map(_asks, session.items)):
+        # Keeps the real functions for itself before a fixture puts a mock in their place.
+        from testdiet.clock import clock  # noqa: F401
+
+        _register(session.config, _Running)
+        _register(session.config, _Told)
+
+
+def _asks(item):
+    """Whether a test asks for the fixture ``fast_time``, and not for one of the suite's own by that name."""
+    if "fast_time" not in getattr(item, "fixturenames", ()):
+        return False
+    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).get("fast_time")
+    return not definitions or definitions[-1].func.__module__ == __name__
+
+
+def _register(config, make):
+    """The plugin of that class, registered now if it was not."""
+    name = f"{__name__}-{make.__name__.strip('_').lower()}"
+    registered = config.pluginmanager.get_plugin(name)
+    if registered is None:
+        registered = make()
+        config.pluginmanager.register(registered, name)
+    return registered
 
 
 def _note_infrastructure():
@@ -85,15 +118,49 @@ def _install():
 # -- a test ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item):
-    wanted = _whole_run(item.config, item.config.option) or "fast_time" in getattr(item, "fixturenames", ())
-    if wanted:
+class _Running:
+    """Tests on the clock: begins and ends them."""
+
+    def __init__(self):
+        #: A test runs that asked for the clock.
+        self.running = False
+        #: It asked when its protocol had begun, which may have been before there was this object to end it.
+        self.late = False
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        if _whole_run(item.config, item.config.option) or _asks(item):
+            self.begin(item)
+        try:
+            yield
+        finally:
+            self.end()
+
+    def begin(self, item, late=False):
+        self.running, self.late = True, late
         _begin(item)
-    try:
-        yield
-    finally:
-        _end(item)
+
+    def end(self):
+        if self.running:
+            self.running = False
+            _end()
+
+    def pytest_runtest_logfinish(self):
+        # Not those that began in time: plugins that repeat a test finish it several times.
+        if self.late:
+            self.end()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        outcome = yield
+        stats = item.stash.get(STATS, None)
+        if stats is not None and call.when == "teardown":
+            outcome.get_result().fast_time = {
+                "virtual_seconds": stats.virtual_seconds,
+                "real_seconds": stats.real_seconds,
+                "jumps": stats.jumps,
+                "guards": dict(stats.guards),
+            }
 
 
 def _begin(item):
@@ -110,9 +177,7 @@ def _begin(item):
     item.stash[STATS] = clock.start_test(reason)
 
 
-def _end(item):
-    if item.stash.get(STATS, None) is None:
-        return
+def _end():
     from testdiet.clock import clock
     from testdiet.install import end_test
 
@@ -143,7 +208,8 @@ def fast_time(request):
     item = request.node
     if item.stash.get(STATS, None) is None:
         # Asked for by request.getfixturevalue: nobody knew before.
-        _begin(item)
+        _register(item.config, _Told)
+        _register(item.config, _Running).begin(item, late=True)
     return FastTime(item.stash[STATS])
 
 
@@ -160,56 +226,40 @@ def with_cleanup():
 # -- leaked threads ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_fixture_setup(fixturedef, request):
-    if fixturedef.scope == "function" or not request.config.getini("fail_on_leaked_threads"):
+class _LeakCheck:
+    """Fails the test after which a thread that it started still runs."""
+
+    def __init__(self):
+        self.started_by_fixtures = set()
+        #: The threads that were there when the running test began.
+        self.before = None
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef):
+        before = None if fixturedef.scope == "function" else set(threading.enumerate())
         yield
-        return
-    before = set(threading.enumerate())
-    yield
-    # They live as long as the fixture does, which is longer than this test.
-    _started_by_fixtures.update(set(threading.enumerate()) - before)
+        if before is not None:
+            # They live as long as the fixture does, which is longer than this test.
+            self.started_by_fixtures.update(set(threading.enumerate()) - before)
 
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self):
+        self.before = set(threading.enumerate())
+        yield
 
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_setup(item):
-    if item.config.getini("fail_on_leaked_threads"):
-        item.stash[_BEFORE] = set(threading.enumerate())
-    yield
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self):
+        outcome = yield
+        from testdiet.waiting import leaked_threads
 
-
-_BEFORE = pytest.StashKey()
-
-
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item):
-    outcome = yield
-    before = item.stash.get(_BEFORE, None)
-    if before is None:
-        return
-    from testdiet.waiting import leaked_threads
-
-    _started_by_fixtures.intersection_update(threading.enumerate())
-    leaked = leaked_threads(before | _started_by_fixtures)
-    if leaked and outcome.excinfo is None:
-        names = "\n".join(f"  {thread!r}" for thread in leaked)
-        outcome.force_exception(pytest.fail.Exception(f"{len(leaked)} threads still run after the test:\n{names}", pytrace=False))
+        self.started_by_fixtures.intersection_update(threading.enumerate())
+        leaked = leaked_threads(self.before | self.started_by_fixtures)
+        if leaked and outcome.excinfo is None:
+            names = "\n".join(f"  {thread!r}" for thread in leaked)
+            outcome.force_exception(pytest.fail.Exception(f"{len(leaked)} threads still run after the test:\n{names}", pytrace=False))
 
 
 # -- what is told at the end --------------------------------------------------------------------------------------------------
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    stats = item.stash.get(STATS, None)
-    if stats is not None and call.when == "teardown":
-        outcome.get_result().fast_time = {
-            "virtual_seconds": stats.virtual_seconds,
-            "real_seconds": stats.real_seconds,
-            "jumps": stats.jumps,
-            "guards": dict(stats.guards),
-        }
 
 
 class _Told:
@@ -220,33 +270,23 @@ class _Told:
         self.saved = 0.0
         self.real = {}
 
+    def pytest_runtest_logreport(self, report):
+        figures = getattr(report, "fast_time", None)
+        if figures is None:
+            return
+        self.tests += 1
+        self.saved += figures["virtual_seconds"]
+        if figures["real_seconds"] >= REALLY_WAITED or "real_time: the test is marked so" in figures["guards"]:
+            for reason in figures["guards"]:
+                self.real.setdefault(reason, []).append(report.nodeid)
 
-_told = _Told()
-
-
-def pytest_sessionstart():
-    global _told
-    _told = _Told()
-
-
-def pytest_runtest_logreport(report):
-    figures = getattr(report, "fast_time", None)
-    if figures is None:
-        return
-    _told.tests += 1
-    _told.saved += figures["virtual_seconds"]
-    if figures["real_seconds"] >= REALLY_WAITED or "real_time: the test is marked so" in figures["guards"]:
-        for reason in figures["guards"]:
-            _told.real.setdefault(reason, []).append(report.nodeid)
-
-
-def pytest_terminal_summary(terminalreporter):
-    if not _told.tests:
-        return
-    on_real_time = {test for tests in _told.real.values() for test in tests}
-    line = f"fast_time: {_told.saved:.1f} s saved in {_told.tests} tests"
-    if on_real_time:
-        line += f"; {len(on_real_time)} on real time"
-    terminalreporter.write_line(line)
-    for reason, tests in sorted(_told.real.items(), key=lambda entry: -len(entry[1])):
-        terminalreporter.write_line(f"  {reason}: {len(tests)} ({tests[0]}{', …' if len(tests) > 1 else ''})")
+    def pytest_terminal_summary(self, terminalreporter):
+        if not self.tests:
+            return
+        on_real_time = {test for tests in self.real.values() for test in tests}
+        line = f"fast_time: {self.saved:.1f} s saved in {self.tests} tests"
+        if on_real_time:
+            line += f"; {len(on_real_time)} on real time"
+        terminalreporter.write_line(line)
+        for reason, tests in sorted(self.real.items(), key=lambda entry: -len(entry[1])):
+            terminalreporter.write_line(f"  {reason}: {len(tests)} ({tests[0]}{', …' if len(tests) > 1 else ''})")

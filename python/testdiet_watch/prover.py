@@ -6,6 +6,8 @@ A pytest plugin beside the recorder, handed over with ``-p testdiet_watch.prover
 one for each process that runs tests. Their reader is ``src/verify/session.rs``.
 
 It also picks the tests: those that a fix can reach, by file and function, so that no node ids have to be known before.
+
+PYTEST_DONT_REWRITE
 """
 
 import ast

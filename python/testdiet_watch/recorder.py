@@ -5,6 +5,8 @@ plugin does nothing. What it tells goes to a file of JSON lines, one for each pr
 workers of pytest-xdist, forks and crashes: the line that names a test is written before the test starts.
 
 Readers are ``src/pytest/stream.rs`` (the events) and ``src/pytest/facts.rs`` (what is said about a test).
+
+PYTEST_DONT_REWRITE
 """
 
 import json

@@ -23,14 +23,7 @@ from time import sleep as nap
 
 import pytest
 
-if os.environ.get("REAL"):
-
-    @pytest.fixture
-    def fast_time():
-        yield
-
-
-pytestmark = pytest.mark.usefixtures("fast_time")
+pytestmark = [] if os.environ.get("REAL") else pytest.mark.usefixtures("fast_time")
 
 
 def after(seconds, action, *arguments):

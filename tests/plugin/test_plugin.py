@@ -243,9 +243,118 @@ def test_captured_earlier(run, pytester):
     result.assert_outcomes(passed=1)
 
 
+def test_fixture_of_the_suites_own(run):
+    """One by the same name is the suite's affair, also where it builds on ours."""
+    result = run(
+        """
+        import time, pytest
+
+        class TestOwn:
+            @pytest.fixture
+            def fast_time(self):
+                return "own"
+
+            def test_it(self, fast_time):
+                before = time.clock_gettime(time.CLOCK_MONOTONIC)
+                time.sleep(0.2)
+                assert fast_time == "own" and time.clock_gettime(time.CLOCK_MONOTONIC) - before >= 0.2
+
+        class TestBuilt:
+            @pytest.fixture
+            def fast_time(self, fast_time):
+                return fast_time.stats
+
+            def test_it(self, fast_time):
+                time.sleep(3600)
+                assert fast_time.virtual_seconds >= 3599
+        """
+    )
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["fast_time: 3600.0 s saved in 1 tests"])
+
+
+def test_repeated_by_another_plugin(run, pytester):
+    """Plugins for flaky tests finish one several times within one protocol."""
+    pytester.makeconftest(
+        """
+        import pytest
+        from _pytest.runner import runtestprotocol
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item, nextitem):
+            for _ in range(2):
+                item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+                runtestprotocol(item, nextitem=nextitem)
+                item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return True
+        """
+    )
+    run(SLEEPER, "--fast-time").assert_outcomes(passed=2)
+
+
+def test_asked_for_while_it_runs(run):
+    """By request.getfixturevalue, in a run in which no other test asks: nothing was registered before."""
+    result = run(
+        """
+        import time
+
+        def test_asks(request):
+            time.sleep(0.01)
+            fast_time = request.getfixturevalue("fast_time")
+            time.sleep(3600)
+            assert fast_time.stats.virtual_seconds >= 3599
+
+        def test_next():
+            from testdiet.clock import clock
+            assert not clock.enabled
+        """
+    )
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["fast_time: 3600.0 s saved in 1 tests"])
+
+
+def test_mocked_before_it_is_installed(run):
+    """The first test that asks runs under a mock of a fixture of its module, which stays what `time.sleep` is."""
+    result = run(
+        """
+        import time
+        from unittest import mock
+        import pytest
+
+        @pytest.fixture(scope="module", autouse=True)
+        def sleep():
+            with mock.patch("time.sleep") as sleep, mock.patch("time.monotonic", return_value=5.0):
+                yield sleep
+
+        def test_first():
+            time.sleep(60)
+
+        def test_asks(fast_time, sleep):
+            assert time.sleep is sleep and time.monotonic() == 5.0
+            time.sleep(70)
+            assert [call.args for call in sleep.call_args_list] == [(60,), (70,)]
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_hooks_only_where_asked_for(run):
+    """Nothing of the plugin is called for a test that does not want it; each hook costs microseconds for each test."""
+    source = """
+        def test_it(request%s):
+            manager = request.config.pluginmanager
+            ours = {impl.plugin_name for hook in vars(manager.hook).values() if getattr(hook, "name", "").startswith(("pytest_runtest", "pytest_fixture"))
+                    for impl in hook.get_hookimpls() if (getattr(impl.plugin, "__name__", None) or type(impl.plugin).__module__).startswith("testdiet")}
+            assert ours == %s
+    """
+    run(source % ("", "set()")).assert_outcomes(passed=1)
+    run(source % (", fast_time", '{"testdiet.plugin-running", "testdiet.plugin-told"}')).assert_outcomes(passed=1)
+    run(source % ("", '{"testdiet.plugin-leakcheck"}'), "-o", "fail_on_leaked_threads=true").assert_outcomes(passed=1)
+
+
 def test_under_xdist(run):
     pytest.importorskip("xdist")
-    result = run(SLEEPER + "\n\n    def test_two():\n        time.sleep(60)\n", "--fast-time", "-n", "2")
+    result = run(SLEEPER + "\n\n    def test_two():\n        time.sleep(60)\n", "--fast-time", "-p", "xdist.plugin", "-n", "2")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["fast_time: 3660.0 s saved in 2 tests"])
 
@@ -253,7 +362,7 @@ def test_under_xdist(run):
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_under_pytest_timeout(run, method):
     pytest.importorskip("pytest_timeout")
-    run(SLEEPER, "--fast-time", "--timeout", "60", "--timeout-method", method).assert_outcomes(passed=1)
+    run(SLEEPER, "--fast-time", "-p", "pytest_timeout", "--timeout", "60", "--timeout-method", method).assert_outcomes(passed=1)
 
 
 def test_real_fork_and_pickle(run):
@@ -351,14 +460,16 @@ def test_wait_until(run, monkeypatch):
 
 
 def test_vendored(pytester):
-    """One file, in a suite whose interpreter finds no testdiet."""
+    """One file, in a suite whose interpreter finds no testdiet; and no time-machine, so that the wall clock is the file's own."""
+    Path("time_machine.py").write_text("raise ImportError", encoding="utf-8")
     text = subprocess.run([sys.executable, "-m", "testdiet.vendor"], check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
     assert not re.search(r"^\s*(from|import) testdiet", text, re.MULTILINE)
     Path("fast_time_plugin.py").write_text(text, encoding="utf-8")
     battery = (Path(__file__).parent / "test_battery.py").read_text(encoding="utf-8")
     Path("test_vendored.py").write_text(battery, encoding="utf-8")
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:testdiet.plugin", "-p", "fast_time_plugin"]
+    env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "fast_time_plugin"]
     ended = subprocess.run(command, env={**env, "PYTHONPATH": os.getcwd()}, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     assert ended.returncode == 0, ended.stdout
     assert "fast_time: " in ended.stdout
