@@ -47,6 +47,11 @@ class Real:
     perf_counter = staticmethod(time.perf_counter)
     perf_counter_ns = staticmethod(time.perf_counter_ns)
     time_ns = staticmethod(time.time_ns)
+    localtime = staticmethod(time.localtime)
+    gmtime = staticmethod(time.gmtime)
+    ctime = staticmethod(time.ctime)
+    asctime = staticmethod(time.asctime)
+    strftime = staticmethod(time.strftime)
     condition_wait = threading.Condition.wait
     thread_start = threading.Thread.start
     thread_join = threading.Thread.join
@@ -883,8 +888,7 @@ class Guards:
     # -- other clocks --------------------------------------------------------------------------------------------------------
 
     def _other_clocks(self):
-        freezegun = sys.modules.get("freezegun.api")
-        if freezegun is not None and getattr(freezegun, "freeze_factories", None):
+        if freezegun_is_active():
             return "other clock: freezegun is active"
         machine = sys.modules.get("time_machine")
         if machine is not None and len(travels(machine)) > self.own_travels:
@@ -893,6 +897,11 @@ class Guards:
             if getattr(sys.modules.get(module), patched, None):
                 return f"other clock: {module.partition('.')[0]} replaced the threads"
         return None
+
+
+def freezegun_is_active():
+    """Whether somebody froze the time."""
+    return bool(getattr(sys.modules.get("freezegun.api"), "freeze_factories", None))
 
 
 def travels(machine):
@@ -1297,7 +1306,7 @@ import weakref
 #: Top-level modules (or exact names) whose own calls are never faked: what they wait for is real.
 REAL_MODULES = frozenset(
     "subprocess multiprocessing selectors socket socketserver ssl faulthandler coverage pluggy pytest pytest_cov _pytest"
-    " pytest_timeout pytest_rerunfailures xdist execnet http.client http.server logging time_machine freezegun".split()
+    " pytest_timeout pytest_rerunfailures xdist execnet http.client http.server logging time_machine".split()
 )
 #: Those of them whose threads serve the test run and do not belong to any test.
 _HARNESS = frozenset("faulthandler coverage pluggy pytest pytest_cov _pytest pytest_timeout xdist execnet".split())
@@ -1445,12 +1454,17 @@ class TimeMachine(Wall):
 
 
 class WallFunctions(Wall):
-    """The wall clock where there is no time-machine: the functions of ``time``, and the methods of ``datetime``."""
+    """The wall clock where there is no time-machine 3: the functions of ``time``, and the methods of ``datetime``."""
+
+    def shift(self):
+        """Nanoseconds to add to what the real functions say, which is what the user wants while travelling with time-machine."""
+        machine = sys.modules.get("time_machine")
+        return 0 if machine is not None and travels(machine) else self.ahead
 
     def install(self):
-        made = {name: _Wall(getattr(time, name), self) for name in ("time", "time_ns", "localtime", "gmtime", "ctime")}
-        made["asctime"] = _WallText(time.asctime, self, 0)
-        made["strftime"] = _WallText(time.strftime, self, 1)
+        made = {name: _Wall(getattr(Real, name), self) for name in ("time", "time_ns", "localtime", "gmtime", "ctime")}
+        made["asctime"] = _WallText(Real.asctime, self, 0)
+        made["strftime"] = _WallText(Real.strftime, self, 1)
         self._patch_datetime()
         return {id(one.__wrapped__): one for one in made.values()}
 
@@ -1466,7 +1480,7 @@ class WallFunctions(Wall):
             return
         def timestamp():
             real = _is_real(sys._getframe(2).f_globals.get("__name__") or "")
-            return Real.time() + (0 if real else self.ahead / 1e9)
+            return Real.time() + (0 if real else self.shift() / 1e9)
 
         def now(cls, tz=None):
             return cls.fromtimestamp(timestamp(), tz)
@@ -1490,7 +1504,7 @@ class _Wall(_Builtin):
         self._wall = wall
 
     def __call__(self, *seconds):
-        ahead = self._wall.ahead
+        ahead = self._wall.shift()
         if not ahead or (seconds and seconds[0] is not None) or _called_really():
             return self.__wrapped__(*seconds)
         if self.__name__ == "time_ns":
@@ -1508,7 +1522,7 @@ class _WallText(_Builtin):
         self._place = place
 
     def __call__(self, *arguments):
-        if self._wall.ahead and len(arguments) == self._place and not _called_really():
+        if self._wall.shift() and len(arguments) == self._place and not _called_really():
             arguments += (time.localtime(),)
         return self.__wrapped__(*arguments)
 
@@ -1680,7 +1694,7 @@ def _install_file_times():
 
 
 def supported():
-    """None, or why the clock cannot work in this interpreter."""
+    """None, or why the clock cannot work in this interpreter, or not be put in place now."""
     if sys.implementation.name != "cpython":
         return f"unsupported: {sys.implementation.name}"
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
@@ -1688,6 +1702,9 @@ def supported():
     interpreters = sys.modules.get("_interpreters") or sys.modules.get("_xxsubinterpreters")
     if interpreters is not None and interpreters.get_current() != interpreters.get_main():
         return "unsupported: a subinterpreter"
+    if not _done and freezegun_is_active():
+        # Nothing real can be had from `datetime` now, and time-machine crashes the interpreter when it is imported now.
+        return "other clock: freezegun is active"
     return None
 
 
@@ -1761,6 +1778,12 @@ def _replace_locks():
 def _sweep(replaced):
     """Exchanges what was taken from ``time`` before: globals, attributes, defaults, partials, closures, lists."""
     _exchange([one.__wrapped__ for one in replaced.values()], replaced)
+    freezegun = sys.modules.get("freezegun.api")
+    # What it freezes it finds by identity, and it remembers in which modules.
+    known = getattr(freezegun, "_real_time_object_ids", None)
+    if isinstance(known, set):
+        known.update(id(one) for real, one in replaced.items() if real in known)
+    getattr(freezegun, "_GLOBAL_MODULES_CACHE", {}).clear()
 
 
 def _exchange(reals, replaced):
@@ -1784,6 +1807,9 @@ def _exchange(reals, replaced):
                     owner.__defaults__ = new
                 elif isinstance(owner, functools.partial):
                     _exchange_in_partial(owner, replaced)
+                elif isinstance(owner, list):
+                    # What is to be put back when a patch ends: monkeypatch's, freezegun's.
+                    owner[:] = [new if value is holder else value for value in owner]
         elif isinstance(holder, staticmethod):
             if not any(holder is value for value in vars(Real).values()):
                 wrapped.append(holder)
@@ -1977,7 +2003,6 @@ STATS = pytest.StashKey()
 REALLY_WAITED = 0.05
 
 _infrastructure = None
-_started_by_fixtures = set()
 
 
 def pytest_addoption(parser):
@@ -2014,6 +2039,38 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "real_time: run this test on the real clock, whatever --fast-time says")
     if _whole_run(config, config.option):
         _install()
+        _register(config, _Running)
+    if _whole_run(config, config.option) or config.getoption("dist", "no") != "no":
+        # The controller of pytest-xdist collects nothing: it gets to know by what its workers report.
+        _register(config, _Told)
+    if config.getini("fail_on_leaked_threads"):
+        _register(config, _LeakCheck)
+
+
+def pytest_collection_finish(session):
+    if any(map(_asks, session.items)):
+        # Keeps the real functions for itself before a fixture puts a mock in their place.
+
+        _register(session.config, _Running)
+        _register(session.config, _Told)
+
+
+def _asks(item):
+    """Whether a test asks for the fixture ``fast_time``, and not for one of the suite's own by that name."""
+    if "fast_time" not in getattr(item, "fixturenames", ()):
+        return False
+    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).get("fast_time")
+    return not definitions or definitions[-1].func.__module__ == __name__
+
+
+def _register(config, make):
+    """The plugin of that class, registered now if it was not."""
+    name = f"{__name__}-{make.__name__.strip('_').lower()}"
+    registered = config.pluginmanager.get_plugin(name)
+    if registered is None:
+        registered = make()
+        config.pluginmanager.register(registered, name)
+    return registered
 
 
 def _note_infrastructure():
@@ -2037,15 +2094,49 @@ def _install():
 # -- a test ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item):
-    wanted = _whole_run(item.config, item.config.option) or "fast_time" in getattr(item, "fixturenames", ())
-    if wanted:
+class _Running:
+    """Tests on the clock: begins and ends them."""
+
+    def __init__(self):
+        #: A test runs that asked for the clock.
+        self.running = False
+        #: It asked when its protocol had begun, which may have been before there was this object to end it.
+        self.late = False
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        if _whole_run(item.config, item.config.option) or _asks(item):
+            self.begin(item)
+        try:
+            yield
+        finally:
+            self.end()
+
+    def begin(self, item, late=False):
+        self.running, self.late = True, late
         _begin(item)
-    try:
-        yield
-    finally:
-        _end(item)
+
+    def end(self):
+        if self.running:
+            self.running = False
+            _end()
+
+    def pytest_runtest_logfinish(self):
+        # Not those that began in time: plugins that repeat a test finish it several times.
+        if self.late:
+            self.end()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        outcome = yield
+        stats = item.stash.get(STATS, None)
+        if stats is not None and call.when == "teardown":
+            outcome.get_result().fast_time = {
+                "virtual_seconds": stats.virtual_seconds,
+                "real_seconds": stats.real_seconds,
+                "jumps": stats.jumps,
+                "guards": dict(stats.guards),
+            }
 
 
 def _begin(item):
@@ -2059,9 +2150,7 @@ def _begin(item):
     item.stash[STATS] = clock.start_test(reason)
 
 
-def _end(item):
-    if item.stash.get(STATS, None) is None:
-        return
+def _end():
 
     clock.end_test()
     end_test()
@@ -2090,7 +2179,8 @@ def fast_time(request):
     item = request.node
     if item.stash.get(STATS, None) is None:
         # Asked for by request.getfixturevalue: nobody knew before.
-        _begin(item)
+        _register(item.config, _Told)
+        _register(item.config, _Running).begin(item, late=True)
     return FastTime(item.stash[STATS])
 
 
@@ -2106,55 +2196,39 @@ def with_cleanup():
 # -- leaked threads ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_fixture_setup(fixturedef, request):
-    if fixturedef.scope == "function" or not request.config.getini("fail_on_leaked_threads"):
+class _LeakCheck:
+    """Fails the test after which a thread that it started still runs."""
+
+    def __init__(self):
+        self.started_by_fixtures = set()
+        #: The threads that were there when the running test began.
+        self.before = None
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef):
+        before = None if fixturedef.scope == "function" else set(threading.enumerate())
         yield
-        return
-    before = set(threading.enumerate())
-    yield
-    # They live as long as the fixture does, which is longer than this test.
-    _started_by_fixtures.update(set(threading.enumerate()) - before)
+        if before is not None:
+            # They live as long as the fixture does, which is longer than this test.
+            self.started_by_fixtures.update(set(threading.enumerate()) - before)
 
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self):
+        self.before = set(threading.enumerate())
+        yield
 
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_setup(item):
-    if item.config.getini("fail_on_leaked_threads"):
-        item.stash[_BEFORE] = set(threading.enumerate())
-    yield
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self):
+        outcome = yield
 
-
-_BEFORE = pytest.StashKey()
-
-
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item):
-    outcome = yield
-    before = item.stash.get(_BEFORE, None)
-    if before is None:
-        return
-
-    _started_by_fixtures.intersection_update(threading.enumerate())
-    leaked = leaked_threads(before | _started_by_fixtures)
-    if leaked and outcome.excinfo is None:
-        names = "\n".join(f"  {thread!r}" for thread in leaked)
-        outcome.force_exception(pytest.fail.Exception(f"{len(leaked)} threads still run after the test:\n{names}", pytrace=False))
+        self.started_by_fixtures.intersection_update(threading.enumerate())
+        leaked = leaked_threads(self.before | self.started_by_fixtures)
+        if leaked and outcome.excinfo is None:
+            names = "\n".join(f"  {thread!r}" for thread in leaked)
+            outcome.force_exception(pytest.fail.Exception(f"{len(leaked)} threads still run after the test:\n{names}", pytrace=False))
 
 
 # -- what is told at the end --------------------------------------------------------------------------------------------------
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    stats = item.stash.get(STATS, None)
-    if stats is not None and call.when == "teardown":
-        outcome.get_result().fast_time = {
-            "virtual_seconds": stats.virtual_seconds,
-            "real_seconds": stats.real_seconds,
-            "jumps": stats.jumps,
-            "guards": dict(stats.guards),
-        }
 
 
 class _Told:
@@ -2165,33 +2239,23 @@ class _Told:
         self.saved = 0.0
         self.real = {}
 
+    def pytest_runtest_logreport(self, report):
+        figures = getattr(report, "fast_time", None)
+        if figures is None:
+            return
+        self.tests += 1
+        self.saved += figures["virtual_seconds"]
+        if figures["real_seconds"] >= REALLY_WAITED or "real_time: the test is marked so" in figures["guards"]:
+            for reason in figures["guards"]:
+                self.real.setdefault(reason, []).append(report.nodeid)
 
-_told = _Told()
-
-
-def pytest_sessionstart():
-    global _told
-    _told = _Told()
-
-
-def pytest_runtest_logreport(report):
-    figures = getattr(report, "fast_time", None)
-    if figures is None:
-        return
-    _told.tests += 1
-    _told.saved += figures["virtual_seconds"]
-    if figures["real_seconds"] >= REALLY_WAITED or "real_time: the test is marked so" in figures["guards"]:
-        for reason in figures["guards"]:
-            _told.real.setdefault(reason, []).append(report.nodeid)
-
-
-def pytest_terminal_summary(terminalreporter):
-    if not _told.tests:
-        return
-    on_real_time = {test for tests in _told.real.values() for test in tests}
-    line = f"fast_time: {_told.saved:.1f} s saved in {_told.tests} tests"
-    if on_real_time:
-        line += f"; {len(on_real_time)} on real time"
-    terminalreporter.write_line(line)
-    for reason, tests in sorted(_told.real.items(), key=lambda entry: -len(entry[1])):
-        terminalreporter.write_line(f"  {reason}: {len(tests)} ({tests[0]}{', …' if len(tests) > 1 else ''})")
+    def pytest_terminal_summary(self, terminalreporter):
+        if not self.tests:
+            return
+        on_real_time = {test for tests in self.real.values() for test in tests}
+        line = f"fast_time: {self.saved:.1f} s saved in {self.tests} tests"
+        if on_real_time:
+            line += f"; {len(on_real_time)} on real time"
+        terminalreporter.write_line(line)
+        for reason, tests in sorted(self.real.items(), key=lambda entry: -len(entry[1])):
+            terminalreporter.write_line(f"  {reason}: {len(tests)} ({tests[0]}{', …' if len(tests) > 1 else ''})")
