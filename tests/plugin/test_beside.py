@@ -258,6 +258,7 @@ def test_coverage_of_threads(run, wants, pytester):
 
 def test_hypothesis(run, wants):
     """An example that is too slow in real time is so in virtual time; one that is not, is not."""
+    # The deadlines are written out: Hypothesis has none where it sees that it runs in CI.
     wants("hypothesis")
     result = run(
         """
@@ -274,12 +275,12 @@ def test_hypothesis(run, wants):
             assert time.monotonic() - before >= seconds
             timer.join()
 
-        @settings(max_examples=5, database=None)
+        @settings(deadline=200, max_examples=5, database=None)
         @given(strategies.booleans())
         def test_misses_the_deadline(_):
             time.sleep(0.5)
 
-        @settings(max_examples=5, database=None)
+        @settings(deadline=200, max_examples=5, database=None)
         @given(strategies.booleans())
         def test_keeps_the_deadline(_):
             time.sleep(0.001)
