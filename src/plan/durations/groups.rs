@@ -1,6 +1,6 @@
 //! The durations of a whole run, joined where tests share one, solved group by group, and the edits that come of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{COVERED, Duration, Form, Key, Link, Model, Waited};
@@ -17,8 +17,9 @@ pub struct Groups {
     index: HashMap<Key, usize>,
     parent: Vec<usize>,
     links: Vec<(Link, f64)>,
-    declined: HashMap<usize, String>,
-    tests: HashMap<usize, Vec<String>>,
+    // In the order of the tests: of several reasons, the first one speaks, in every run.
+    declined: BTreeMap<usize, String>,
+    tests: BTreeMap<usize, Vec<String>>,
 }
 
 /// What a group's solution does to one duration.
@@ -108,7 +109,7 @@ impl Groups {
     /// Solves every group. The answer for a duration: what its group becomes, or why it stays as it is.
     #[must_use]
     pub fn solve(self, fix: &FixSettings) -> HashMap<Key, Result<Arc<Planned>, String>> {
-        let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for i in 0..self.durations.len() {
             members.entry(self.root(i)).or_default().push(i);
         }
