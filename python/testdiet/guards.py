@@ -74,6 +74,11 @@ class Guards:
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._audit)
+        self.know_idle_tasks()
+
+    def know_idle_tasks(self):
+        """The threads of C that are there now are nobody's: of libraries, or of what watches the run (faulthandler's timeout)."""
+        self._tasks = None
         tasks = _listing(_TASKS)
         if tasks is not None:
             python = {str(thread.native_id) for thread in threading.enumerate() if thread.native_id is not None}

@@ -145,6 +145,14 @@ class _Running:
             self.running = False
             _end()
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self):
+        if self.running:
+            from testdiet.guards import guards
+
+            # What plugins have started around the test by now, as pytest does for faulthandler_timeout, is not the test's.
+            guards.know_idle_tasks()
+
     def pytest_runtest_logfinish(self):
         # Not those that began in time: plugins that repeat a test finish it several times.
         if self.late:

@@ -162,7 +162,24 @@ def test_unittest(run):
     result.stdout.fnmatch_lines(["fast_time: 605.0 s saved in 3 tests"])
 
 
-# ---- pytest-timeout and pytest-xdist
+# ---- faulthandler, pytest-timeout and pytest-xdist
+
+
+def test_timeout_of_faulthandler(run):
+    """pytest arms it once the test's protocol has begun; its watchdog is a thread of C, and none of the test's."""
+    result = run(
+        """
+        import time
+
+        def test_it():
+            time.sleep(600)
+        """,
+        "--fast-time",
+        "-o",
+        "faulthandler_timeout=30",
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["fast_time: 600.0 s saved in 1 tests"])
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])

@@ -675,6 +675,11 @@ class Guards:
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._audit)
+        self.know_idle_tasks()
+
+    def know_idle_tasks(self):
+        """The threads of C that are there now are nobody's: of libraries, or of what watches the run (faulthandler's timeout)."""
+        self._tasks = None
         tasks = _listing(_TASKS)
         if tasks is not None:
             python = {str(thread.native_id) for thread in threading.enumerate() if thread.native_id is not None}
@@ -2120,6 +2125,13 @@ class _Running:
         if self.running:
             self.running = False
             _end()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self):
+        if self.running:
+
+            # What plugins have started around the test by now, as pytest does for faulthandler_timeout, is not the test's.
+            guards.know_idle_tasks()
 
     def pytest_runtest_logfinish(self):
         # Not those that began in time: plugins that repeat a test finish it several times.
