@@ -225,8 +225,34 @@ def test_threads():
         }
         assert_eq!(test(&run, "test_threads")["threads"]["started"], 1);
         let places: Vec<_> = sites(test(&run, "test_threads")).into_iter().map(|s| (s.0, s.1, s.2)).collect();
-        assert_eq!(places, [("join", "threading.Thread", 8), ("thread", "threading.Thread", 7)]);
+        let sleep = ("sleep", "time.sleep", 5);
+        assert_eq!(places, [("join", "threading.Thread", 8), sleep, ("thread", "threading.Thread", 7)]);
+        // Called, and over at once.
+        assert!(test(&run, "test_threads")["sleep_s"].as_f64().unwrap() < 100.0);
     }
+}
+
+#[test]
+fn a_clock_that_steps_aside_really_sleeps() {
+    let sandbox = Sandbox::new();
+    sandbox.write("conftest.py", "pytest_plugins = [\"testdiet.plugin\"]\n");
+    sandbox.write(
+        "test_it.py",
+        "import subprocess, sys, time
+
+def test_beside_a_child(fast_time):
+    child = subprocess.Popen([sys.executable, \"-c\", \"import time; time.sleep(2)\"])
+    time.sleep(0.6)
+    child.wait()
+
+def test_alone(fast_time):
+    time.sleep(600)
+",
+    );
+    let run = json(&measure(&sandbox, &["--output-format", "json"]));
+    let slept = |name: &str| test(&run, name)["sleep_s"].as_f64().unwrap();
+    assert!((slept("test_beside_a_child") - 0.6).abs() < 1e-9);
+    assert!(slept("test_alone") < 100.0);
 }
 
 #[test]
