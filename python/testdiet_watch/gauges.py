@@ -5,8 +5,8 @@ thread does counts for the test that started it, also through threads of its own
 for none (:attr:`Gauges.outside`).
 
 A *site* is the nearest caller outside the standard library, so that an ``Event.wait`` inside ``queue.Queue.get`` is told as
-the ``Queue.get`` in the user's line. Seconds are real ones, whatever clock a test installs; a sleep counts for no more than it
-was asked for.
+the ``Queue.get`` in the user's line. Seconds are real ones, whatever clock a test installs. A sleep counts for no more than it
+was asked for, and one that came back before its time, as none in real time does, for nothing: what it took was somebody's clock.
 """
 
 import asyncio
@@ -160,14 +160,18 @@ class Gauges:
             self.flying[id(flight)] = flight
         return flight
 
-    def leave(self, flight):
+    def leave(self, flight, slept=False):
+        """It ended; ``slept``: as a sleep does, by its time, and not by an exception."""
         if flight is None:
             return
         now = self.real.perf()
         with self.lock:
             tally, key, start, most = flight
             del self.flying[id(flight)]
-            (self.outside if tally.closed else tally).at(key)[1] += min(now - start, most)
+            took = min(now - start, most)
+            # A timer of the operating system may be early by its resolution.
+            early = slept and most < math.inf and took < 0.99 * most - 0.001
+            (self.outside if tally.closed else tally).at(key)[1] += 0.0 if early else took
 
     # -- tests ---------------------------------------------------------------------------------------------------------
 
@@ -301,9 +305,12 @@ class Gauges:
             frame, _ = self.place(sys._getframe(2))
             flight = self.enter(SLEEP, "time.sleep", frame, most=asked(seconds))
             try:
-                return original(seconds)
-            finally:
+                slept = original(seconds)
+            except BaseException:
                 self.leave(flight)
+                raise
+            self.leave(flight, slept=True)
+            return slept
 
         return Stand(original, sleep)
 
@@ -326,9 +333,12 @@ class Gauges:
             most = math.inf if named == "trio.sleep_until" else asked(*args[:1], **kwargs)
             flight = self.enter(SLEEP, what, frame, most=most)
             try:
-                return await original(*args, **kwargs)
-            finally:
+                slept = await original(*args, **kwargs)
+            except BaseException:
                 self.leave(flight)
+                raise
+            self.leave(flight, slept=True)
+            return slept
 
         return sleep
 
