@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE
 # ---- clock -------------------------------------------------------------------------------------------------------------------
 import _thread
 import functools
+import gc
 import heapq
 import inspect
 import itertools
@@ -39,11 +40,20 @@ LEFT_BEHIND = 40_000_000
 WORTH_TELLING = 0.05
 
 
+def _real_sleep():
+    """``time.sleep`` itself, whatever stands for it by now."""
+    builtin = type(time.monotonic)
+    if not isinstance(time.sleep, builtin):
+        for one in gc.get_objects():
+            if type(one) is builtin and one.__self__ is time and one.__name__ == "sleep":
+                return one
+    return inspect.unwrap(time.sleep)
+
+
 class Real:
     """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled."""
 
-    # What stands in for it and says so, as whoever counts sleeps does, stays in front of it, and is called as before.
-    sleep = staticmethod(inspect.unwrap(time.sleep))
+    sleep = staticmethod(_real_sleep())
     monotonic = staticmethod(time.monotonic)
     monotonic_ns = staticmethod(time.monotonic_ns)
     perf_counter = staticmethod(time.perf_counter)
@@ -483,6 +493,11 @@ class Clock:
         self.stats.jumps += 1
         self.on_jump(jump)
         self._expire(wait)
+
+    def is_real(self):
+        """Whether a wait that begins now takes real time."""
+        with self._mutex:
+            return self._busy or not self.enabled or self._reason() is not None
 
     def _reason(self):
         if not self.enabled:
@@ -1362,13 +1377,42 @@ class _Sleep(_Builtin):
     def __call__(self, seconds, /):
         state = clock.current()
         if state is None or not clock.installed or type(seconds) not in (int, float) or not 0 < seconds < threading.TIMEOUT_MAX:
-            return Real.sleep(seconds)
+            return self.__wrapped__(seconds)
         if _called_really():
-            return Real.sleep(seconds)
+            return self.__wrapped__(seconds)
         if sys.version_info >= (3, 11):
             sys.audit("time.sleep", seconds)
         if clock.park(Wait(state), seconds) is None:
-            Real.sleep(seconds)
+            self.__wrapped__(seconds)
+
+
+class _PassedBy(_Sleep):
+    """In the place of a plugin's function that counts or logs what is slept: it is called where something is."""
+
+    def __call__(self, seconds, /):
+        if clock.is_real():
+            return self.__wrapped__(seconds)
+        return super().__call__(seconds)
+
+
+#: What plugins have put in the place of ``time.sleep``.
+_counting = []
+
+
+def note_sleep(rootpath):
+    """Looks, before the first test, at what stands for ``time.sleep``.
+
+    One of the suite's own (below ``rootpath``) keeps its place: what it does instead of sleeping is the suite's affair.
+    """
+    found = time.sleep
+    code = getattr(found, "__code__", None)
+    if code is None or hasattr(found, "__wrapped__"):
+        return
+    held = [value for name, value in found.__globals__.items() if name in code.co_names]
+    held += [cell.cell_contents for cell in found.__closure__ or () if gc.get_referents(cell)]
+    own = code.co_filename.startswith(f"{rootpath}{os.sep}") and f"{os.sep}site-packages{os.sep}" not in code.co_filename
+    if not own and any(value is Real.sleep for value in held):
+        _counting.append(found)
 
 
 class _Ticks(_Builtin):
@@ -1743,6 +1787,7 @@ def install(infrastructure=None):
     replaced = wall.install()
     for made in (
         _Sleep(Real.sleep),
+        *map(_PassedBy, _counting),
         _Ticks(Real.monotonic, Real.monotonic_ns),
         _Ticks(Real.perf_counter, Real.perf_counter_ns),
         _TicksNs(Real.monotonic_ns),
@@ -2057,6 +2102,8 @@ def pytest_configure(config):
 def pytest_collection_finish(session):
     if any(map(_asks, session.items)):
         # Keeps the real functions for itself before a fixture puts a mock in their place.
+
+        note_sleep(session.config.rootpath)
 
         _register(session.config, _Running)
         _register(session.config, _Told)
