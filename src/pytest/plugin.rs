@@ -33,6 +33,7 @@ pub const FILES: &[(&str, &str)] = package![
     "testdiet/waiting.py",
     "testdiet_watch/__init__.py",
     "testdiet_watch/gauges.py",
+    "testdiet_watch/imports.py",
     "testdiet_watch/limits.py",
     "testdiet_watch/prover.py",
     "testdiet_watch/recorder.py",
