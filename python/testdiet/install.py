@@ -28,7 +28,7 @@ REAL_MODULES = frozenset(
 #: Those of them whose threads serve the test run and do not belong to any test.
 _HARNESS = frozenset("faulthandler coverage pluggy pytest pytest_cov _pytest pytest_timeout xdist execnet".split())
 #: The modules of the clock itself: what they took from `time` stays.
-_OWN = {Real.__module__, Lock.acquire.__module__, type(guards).__module__, __name__}
+_OWN = {Real.__module__, type(clock).__module__, Lock.acquire.__module__, type(guards).__module__, __name__}
 
 _real_modules = {}
 
