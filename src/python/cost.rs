@@ -33,6 +33,8 @@ pub struct Site {
     pub unit: Option<ExprId>,
     /// What a join waits for.
     pub receiver: Option<ExprId>,
+    /// What the receiver is was measured; the source does not say.
+    pub measured: bool,
     /// What one unit of the quantity stands for.
     pub scale: f64,
     /// Index of the project's own rule it belongs to.
@@ -196,6 +198,7 @@ impl Semantics<'_> {
                 amount: if found.pattern.kind == SiteKind::Loop { Some(found.site) } else { amount },
                 unit: found.unit,
                 receiver: found.receiver,
+                measured: found.pattern.kind == SiteKind::Join && !self.proven(m, found),
                 scale: found.pattern.scale,
                 custom: found.pattern.custom,
                 origin: found.pattern.origin.clone(),
