@@ -32,6 +32,9 @@ use crate::plan::counts::Dimension;
 use crate::python::ast::ExprKind;
 use crate::query::SiteKind;
 
+/// Bytes that a process can address on today's 64-bit machines.
+const MOST: u64 = 1 << 47;
+
 pub(super) static RULE: Rule = Rule {
     code: Code::new("large-allocation"),
     title: "Allocation over the budget",
@@ -45,7 +48,8 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let budget = cx.settings.budgets.allocation;
     for site in cx.of_kind(SiteKind::Allocation) {
         let Some((worst, amount)) = cx.worst(site) else { continue };
-        if amount.count() <= budget || worst.is_some_and(|(_, u)| u.times == 0.0) {
+        // What no machine can allocate fails at once, and is meant to.
+        if amount.count() <= budget || amount.count() > MOST || worst.is_some_and(|(_, u)| u.times == 0.0) {
             continue;
         }
         let m = &site.module;
