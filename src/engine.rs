@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::config::{CustomRule, Settings};
+use crate::config::{Budgets, CustomRule, Settings};
 use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
 use crate::evidence::Evidence;
@@ -296,6 +296,11 @@ pub fn generated(source: &SourceFile) -> bool {
     source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"))
 }
 
+/// The smallest budget of any file.
+fn smallest(input: &Input, budget: impl Fn(&Budgets) -> u64) -> Option<u64> {
+    input.files.iter().map(|(_, settings)| budget(&settings.budgets)).min()
+}
+
 struct Run<'i> {
     input: &'i Input,
     project: Project,
@@ -339,7 +344,10 @@ struct Step {
 
 impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
-        let queries = Queries::load_for(input.own.clone(), |rule| {
+        let mut budgets = Budgets::default();
+        budgets.allocation = smallest(input, |b| b.allocation).unwrap_or(budgets.allocation);
+        budgets.iterations_per_loop = smallest(input, |b| b.iterations_per_loop).unwrap_or(budgets.iterations_per_loop);
+        let queries = Queries::load_for(input.own.clone(), &budgets, |rule| {
             let rule = rules::ALL.iter().find(|r| r.code.as_str() == rule);
             rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
         })?;
@@ -378,12 +386,15 @@ impl<'i> Run<'i> {
         // A conftest.py that does so passes it on to those who use its fixtures.
         let mut asked = 0;
         loop {
-            let offers: Vec<Offer> = wanted[asked..].par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
+            // All are parsed before any is asked: an answer looks into other modules, and would wait for those that others parse.
+            let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
+            let asking: Vec<_> = wanted[asked..].iter().filter(|(i, ..)| shared(*i)).collect();
+            asking.par_iter().for_each(|(_, source, _)| _ = self.project.load(&source.path));
+            let offers: Vec<Offer> = asking.par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
             asked = wanted.len();
             let (named, rest): (Vec<_>, Vec<_>) =
                 idle.into_par_iter().partition(|(_, source, _)| offers.iter().any(|o| o.is_taken_up_by(source)));
             idle = rest;
-            let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
             let more = named.iter().any(|(i, ..)| shared(*i));
             wanted.extend(named);
             if !more {
