@@ -117,6 +117,8 @@ class Gauges:
         self.graced = 0.0
         self.began = real.perf()
         self.opaque = {}
+        #: The class of the standard library that a joined class derives from, by their names.
+        self.bases = {}
         self.roots = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")})
         self.installed = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")})
         self.busy = threading.local()
@@ -418,6 +420,8 @@ class Gauges:
         return SimpleQueue
 
     def joining(self, original):
+        base = f"{original.__module__}.{original.__qualname__.rpartition('.')[0]}"
+
         @functools.wraps(original)
         def join(receiver, *args, **kwargs):
             __tracebackhide__ = True
@@ -427,7 +431,9 @@ class Gauges:
                 return original(receiver, *args, **kwargs)
             if frame is caller:
                 timeout = args[0] if args else kwargs.get("timeout")
-                flight = self.enter(JOIN, of(receiver), frame, timeout is None)
+                what = of(receiver)
+                self.bases[what] = base
+                flight = self.enter(JOIN, what, frame, timeout is None)
             else:
                 # An executor's shutdown, a pool's exit: the join is theirs.
                 outer = last.f_locals.get("self")
