@@ -53,5 +53,5 @@ pub fn adopt(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Resul
     let case = class.is_some_and(|(c, _)| sem.is_test_case(c));
     let parameter = if case { Err(String::new()) } else { rewrite::fixture_parameter(sem, &test.def, FIXTURE) };
     // Where a parameter would not do, the marker asks for the fixture as well.
-    parameter.map_or_else(|_| rewrite::use_fixture(&test.def, FIXTURE), |edit| Ok(edit.into_iter().collect()))
+    parameter.map_or_else(|_| rewrite::use_fixture(sem, &test.def, FIXTURE), |edit| Ok(edit.into_iter().collect()))
 }

@@ -23,7 +23,7 @@ use crate::rewrite;
 use crate::source::Span;
 
 /// A finding before its group of durations is solved, which takes the whole run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Draft {
     /// The finding; complete but for a fix that [`Self::durations`] may bring.
     pub finding: Finding,
@@ -36,7 +36,7 @@ pub struct Draft {
     /// Why a better way than shorter durations is not taken, for the reason of the fix.
     pub note: Option<String>,
     /// What would make a better way than shorter durations possible.
-    pub hint: Option<&'static str>,
+    pub hint: Option<String>,
     /// Findings whose fixes would make this one needless: it is only told when none of them has any.
     pub unless: Vec<Draft>,
 }
@@ -178,7 +178,7 @@ impl<'a> Context<'a> {
         let mut draft = Draft::new(finding);
         let equipped = fix.fast_time || self.sem.equipped(self.module);
         if !equipped && fix.allows(Strategy::FastTime) {
-            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to");
+            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to".to_owned());
         }
         let mut shrinks = false;
         for strategy in &fix.strategies {
