@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::config::{CustomRule, Settings};
+use crate::config::{Budgets, CustomRule, Settings};
 use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
 use crate::finding::{Cost, Finding, Severity};
@@ -293,6 +293,11 @@ pub fn generated(source: &SourceFile) -> bool {
     source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"))
 }
 
+/// The smallest budget of any file.
+fn smallest(input: &Input, budget: impl Fn(&Budgets) -> u64) -> Option<u64> {
+    input.files.iter().map(|(_, settings)| budget(&settings.budgets)).min()
+}
+
 struct Run<'i> {
     input: &'i Input,
     project: Project,
@@ -343,7 +348,10 @@ struct Step {
 
 impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
-        let queries = Queries::load_for(input.own.clone(), |rule| {
+        let mut budgets = Budgets::default();
+        budgets.allocation = smallest(input, |b| b.allocation).unwrap_or(budgets.allocation);
+        budgets.iterations_per_loop = smallest(input, |b| b.iterations_per_loop).unwrap_or(budgets.iterations_per_loop);
+        let queries = Queries::load_for(input.own.clone(), &budgets, |rule| {
             let rule = rules::ALL.iter().find(|r| r.code.as_str() == rule);
             rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
         })?;
@@ -383,8 +391,11 @@ impl<'i> Run<'i> {
         // A conftest.py that does so passes it on to those who use its fixtures.
         let mut asked = 0;
         loop {
+            // All are parsed before any is asked: an answer looks into other modules, and would wait for those that others parse.
             let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
             let asking: Vec<_> = wanted[asked..].iter().filter(|(i, ..)| shared(*i)).collect();
+            let unknown = asking.par_iter().filter(|(i, ..)| !self.knows(*i, Part::Offer));
+            unknown.for_each(|(_, source, _)| _ = self.project.load(&source.path));
             let offers = asking.par_iter().filter_map(|(i, source, _)| {
                 let known = self.recall::<Option<Offer>>(*i, Part::Offer);
                 let offer = known.unwrap_or_else(|| self.keep(*i, Part::Offer, self.offer(*i, source)))?;
