@@ -1,7 +1,9 @@
 ;; Constructs a thread or a process.
 ;;
-;; trigger: (?:Thread|Process|Timer)\s*[(),]
+;; A class of threads that is imported is known by what is done with it.
 ;;
+;; trigger: (?:Thread|Process|Timer)\s*[(),]
+;; trigger: \.start\s*\(
 
 ;; threading.Thread(target=work), Worker(queue) where `class Worker(Thread)`, ctx.Process(…) after `ctx = get_context("spawn")`.
 ((call function: [(identifier) (attribute)] @callee) @thread

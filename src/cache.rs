@@ -1,32 +1,27 @@
-//! What a run of `check` found, kept for the next one in `.testdiet_cache`.
+//! What runs of `check` know, kept for the next one in `.testdiet_cache`.
 //!
-//! A result is kept with everything it rests on: the bytes of every file that was read, the answer to every question whether
-//! a file exists, what every module outside of the walk was taken for. It is used again if all of that is as it was, which is
-//! looked up anew each time, contents included; times of files are not trusted. The configuration, the files that were found
-//! and the program itself make up the name it is kept under. So a result from the cache is the result, and a change of
-//! anything it rests on, be it a module imported by a helper or one that has come to shadow another, runs everything again.
+//! For every file it is kept what it was judged to be, and every fact that rests on: the texts of the files that were looked into, the
+//! modules that were found, or were not. While all of them are as they were, the file is not judged again. What is said about
+//! files together (durations that they share, budgets of a suite, suppressions that suppress nothing) is concluded anew by each run. So what a
+//! run says with a cache is what it says without one, and a change of anything, be it a module imported by a helper or one that
+//! has come to shadow another, costs the files that it is about.
 //!
 //! A cache that cannot be read, is damaged or is being written by another process is as good as none, and one that cannot be
 //! written is not written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
-use crate::edit::{Applicability, Edit, Fix};
-use crate::engine::{self, Checked, FileTotal, Input, TestTotal};
-use crate::finding::{Cost, Finding, Severity};
-use crate::python::project::{Trace, role};
+use crate::engine::{self, Checked, Input, Past};
 use crate::query::QueryError;
 use crate::rules::{ALL, Code};
-use crate::source::{SourceFile, Span, digest};
+use crate::source::digest;
 
 /// The folder, at the top of a project. git ignores it by a `.gitignore` inside.
 pub const FOLDER: &str = ".testdiet_cache";
@@ -47,25 +42,22 @@ impl Cache {
         Self { folder: root.join(FOLDER) }
     }
 
-    /// What [`engine::check`] finds, from an earlier run where nothing has changed since.
+    /// What [`engine::check`] finds, with what earlier runs know.
     ///
     /// # Errors
     /// As [`engine::check`].
     pub fn check(&self, input: &Input) -> Result<Checked, QueryError> {
-        let Some(name) = name(input).filter(|_| input.stdin.is_none()) else { return engine::check(input) };
-        let path = self.folder.join(name);
-        if let Some(checked) = read(&path).and_then(|entry| entry.checked(input)) {
-            return Ok(checked);
-        }
-        let (checked, trace) = engine::check_traced(input)?;
-        if let Some(entry) = trace.and_then(|trace| Entry::new(&checked, trace)) {
+        let Some(question) = Question::of(input).filter(|_| input.stdin.is_none()) else { return engine::check(input) };
+        let path = self.folder.join(question.name);
+        let (checked, past) = engine::check_again(input, &read(&path).unwrap_or_default(), &question.keys)?;
+        if let Some(past) = past {
             // Whatever stands in the way: the result is there, and the next run will find it again.
-            _ = self.write(&path, &entry);
+            _ = self.write(&path, &past);
         }
         Ok(checked)
     }
 
-    fn write(&self, path: &Path, entry: &Entry) -> io::Result<()> {
+    fn write(&self, path: &Path, past: &Past) -> io::Result<()> {
         if !self.folder.is_dir() {
             fs::create_dir(&self.folder)?;
         }
@@ -80,7 +72,7 @@ impl Cache {
                 self.put(&self.folder.join(name), text.as_bytes())?;
             }
         }
-        let content = serde_json::to_vec(entry)?;
+        let content = serde_json::to_vec(past)?;
         let mut bytes = seal(&content).into_bytes();
         bytes.extend_from_slice(&content);
         self.put(path, &bytes)?;
@@ -120,260 +112,68 @@ const TEMP: &str = ".new-";
 
 /// What the content of a result begins with: a damaged one does not match.
 fn seal(content: &[u8]) -> String {
-    format!("{}\n", hex(digest(content)))
+    format!("{:032x}\n", digest(content))
 }
 
-fn read(path: &Path) -> Option<Entry> {
+fn read(path: &Path) -> Option<Past> {
     let bytes = fs::read(path).ok()?;
     let (seal_read, content) = bytes.split_at_checked(33)?;
     (seal_read == seal(content).as_bytes()).then(|| serde_json::from_slice(content).ok()).flatten()
 }
 
-/// The name under which the result of a run is kept: everything it rests on but what is read on the way. `None` where that
-/// cannot be told.
-fn name(input: &Input) -> Option<String> {
+/// What is asked of a run, apart from what it reads on the way.
+struct Question {
+    /// The name under which is kept what is known of it.
+    name: String,
+    /// What each of the files is judged under.
+    keys: Vec<String>,
+}
+
+impl Question {
+    /// `None` where it cannot be told.
+    fn of(input: &Input) -> Option<Self> {
+        // Settings are shared by the files of a folder, and suites by more: each is written out once.
+        let mut settings: HashMap<*const crate::config::Settings, String> = HashMap::new();
+        let mut suites: HashMap<&Path, String> = HashMap::new();
+        let mut keys = Vec::with_capacity(input.files.len());
+        for (found, own) in &input.files {
+            let setting = settings.entry(Arc::as_ptr(own)).or_insert_with(|| {
+                let text = format!("{own} {} {:?} {:?} {:?} {:?}", own.root.display(), own.file, own.budgets, own.fix, own.rules);
+                short(&[&text])
+            });
+            let suite = suites.entry(&found.suite.root).or_insert_with(|| {
+                let suite = &found.suite;
+                let configuration = suite.config_file.as_ref().and_then(|file| fs::read(file).ok()).map(|bytes| digest(&bytes));
+                let (root, file) = (suite.root.display(), &suite.config_file);
+                short(&[&format!("{root} {file:?} {configuration:?} {}", suite.requires_testdiet())])
+            });
+            // Which rules are for a file is asked of the patterns, which are written relative to who knows what.
+            let rules = ALL.iter().map(|rule| rule.code.clone()).chain(own.rules.iter().map(|r| Code::custom(r.name.clone())));
+            let on: String = rules.map(|code| if own.enabled(&code, &found.path) { '1' } else { '0' }).collect();
+            keys.push(short(&[setting, suite, &format!("{:?} {} {on}", found.role, found.explicit)]));
+        }
+        // The program: while it is worked on, its version stays.
+        let meta = std::env::current_exe().and_then(fs::metadata).ok()?;
+        let built = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let program = format!("{} {} {}", env!("CARGO_PKG_VERSION"), meta.len(), built.as_nanos());
+        let asked = format!("{:?} {:?} {:?} {:x}", input.folders, input.own, input.rules, input.evidence.stamp());
+        let settings: BTreeSet<&str> = settings.values().map(String::as_str).collect();
+        let mut parts = vec![program.as_str(), &asked];
+        parts.extend(settings);
+        // Files that were named are asked about; those that were found are what the run comes across.
+        for (found, _) in input.files.iter().filter(|(found, _)| found.explicit) {
+            parts.push(found.path.to_str()?);
+        }
+        Some(Self { name: format!("{}{SUFFIX}", short(&parts)), keys })
+    }
+}
+
+/// A digest of texts, each apart from the others.
+fn short(parts: &[&str]) -> String {
     let mut hash = XxHash3_128::new();
-    let mut add = |part: &str| {
+    for part in parts {
         hash.write(&(part.len() as u64).to_le_bytes());
         hash.write(part.as_bytes());
-    };
-    // The program: while it is worked on, its version stays.
-    let meta = std::env::current_exe().and_then(fs::metadata).ok()?;
-    let built = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    add(&format!("{} {} {}", env!("CARGO_PKG_VERSION"), meta.len(), built.as_nanos()));
-    // Settings are shared by the files of a folder: each is written out once.
-    let mut settings: HashMap<*const crate::config::Settings, usize> = HashMap::new();
-    let mut suites: HashMap<&Path, usize> = HashMap::new();
-    for (found, own) in &input.files {
-        let known = settings.len();
-        let setting = *settings.entry(Arc::as_ptr(own)).or_insert_with(|| {
-            add(&format!("{own} {} {:?} {:?} {:?} {:?}", own.root.display(), own.file, own.budgets, own.fix, own.rules));
-            known
-        });
-        let known = suites.len();
-        let suite = *suites.entry(&found.suite.root).or_insert_with(|| {
-            // What its configuration says is read from the file, which is part of the trace.
-            add(&format!("{} {:?}", found.suite.root.display(), found.suite.config_file));
-            // That testdiet is among the dependencies is read from files that are no part of the trace.
-            add(&found.suite.requires_testdiet().to_string());
-            known
-        });
-        // Which rules are for a file is asked of the patterns, which are written relative to who knows what.
-        let rules = ALL.iter().map(|rule| rule.code.clone()).chain(own.rules.iter().map(|r| Code::custom(r.name.clone())));
-        let on: String = rules.map(|code| if own.enabled(&code, &found.path) { '1' } else { '0' }).collect();
-        add(&format!("{setting} {suite} {:?} {} {on}", found.role, found.explicit));
-        add(found.path.to_str()?);
     }
-    add(&format!("{:?} {:?} {:?} {:x}", input.folders, input.own, input.rules, input.evidence.stamp()));
-    Some(format!("{:032x}{SUFFIX}", hash.finish_128()))
-}
-
-/// JSON has no numbers as large as digests.
-fn hex(digest: u128) -> String {
-    format!("{digest:032x}")
-}
-
-/// A result and what it rests on.
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    /// All paths; the rest refers to them by their index.
-    paths: Vec<String>,
-    /// The digests of files that were read; `None` for those that could not be.
-    reads: Vec<(u32, Option<String>)>,
-    /// Whether files existed.
-    probes: Vec<(u32, bool)>,
-    /// What files outside of the walk were taken for.
-    roles: Vec<(u32, String)>,
-    findings: Vec<StoredFinding>,
-    sources: Vec<u32>,
-    totals: Vec<StoredTotal>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredFinding {
-    code: String,
-    message: String,
-    severity: Severity,
-    file: u32,
-    span: (u32, u32),
-    test: Option<String>,
-    cost: Cost,
-    fix: Option<StoredFix>,
-    declined: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredFix {
-    applicability: Applicability,
-    reason: Option<String>,
-    message: String,
-    edits: Vec<(u32, u32, u32, String)>,
-    group: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredTotal {
-    file: u32,
-    suite: u32,
-    cost: Cost,
-    tests: Vec<(String, u64, Cost, bool, bool)>,
-    measured: Option<(f64, usize)>,
-}
-
-/// Paths, each written once.
-#[derive(Default)]
-struct Names {
-    paths: Vec<String>,
-    index: HashMap<PathBuf, u32>,
-}
-
-impl Names {
-    /// `None` for a path that is not Unicode.
-    fn of(&mut self, path: &Path) -> Option<u32> {
-        if let Some(&known) = self.index.get(path) {
-            return Some(known);
-        }
-        let index = u32::try_from(self.paths.len()).ok()?;
-        self.paths.push(path.to_str()?.to_owned());
-        self.index.insert(path.to_path_buf(), index);
-        Some(index)
-    }
-}
-
-/// The same result is kept as the same bytes, whichever thread was first.
-fn sorted<T>(answers: impl IntoIterator<Item = (PathBuf, T)>) -> impl Iterator<Item = (PathBuf, T)> {
-    answers.into_iter().collect::<BTreeMap<_, _>>().into_iter()
-}
-
-impl Entry {
-    /// `None` for a result that cannot be kept: with errors of the file system, or of a tree that changed meanwhile.
-    fn new(checked: &Checked, trace: Trace) -> Option<Self> {
-        if !checked.errors.is_empty() || trace.unsteady {
-            return None;
-        }
-        let mut names = Names::default();
-        let reads = sorted(trace.reads).map(|(path, read)| Some((names.of(&path)?, read.map(hex)))).collect::<Option<_>>()?;
-        let probes = sorted(trace.probes).map(|(path, is)| Some((names.of(&path)?, is))).collect::<Option<_>>()?;
-        let roles =
-            sorted(trace.roles).map(|(path, role)| Some((names.of(&path)?, format!("{role:?}")))).collect::<Option<_>>()?;
-        let findings = checked.findings.iter().map(|f| StoredFinding::new(f, &mut names)).collect::<Option<_>>()?;
-        let sources = checked.sources.keys().map(|path| names.of(path)).collect::<Option<_>>()?;
-        let totals = checked.totals.iter().map(|total| StoredTotal::new(total, &mut names)).collect::<Option<_>>()?;
-        Some(Self { paths: names.paths, reads, probes, roles, findings, sources, totals })
-    }
-
-    /// The result, if everything it rests on is as it was.
-    fn checked(self, input: &Input) -> Option<Checked> {
-        let path = |i: u32| self.paths.get(i as usize).map(Path::new);
-        let needed: HashSet<u32> = self.findings.iter().map(|f| f.file).chain(self.sources.iter().copied()).collect();
-        let suites = input.suites();
-        let same = self.probes.par_iter().all(|(i, was)| path(*i).is_some_and(|p| p.is_file() == *was))
-            && self.roles.iter().all(|(i, was)| path(*i).is_some_and(|p| format!("{:?}", role(&suites, p)) == *was));
-        if !same {
-            return None;
-        }
-        let read = self.reads.par_iter().map(|(i, was)| {
-            let path = path(*i)?;
-            let bytes = fs::read(path).ok();
-            if bytes.as_deref().map(|bytes| hex(digest(bytes))) != *was {
-                return None;
-            }
-            let source = bytes.filter(|_| needed.contains(i)).map(|bytes| source(path, bytes));
-            Some(source.map(|source| (*i, source)))
-        });
-        let read: Vec<Option<(u32, Arc<SourceFile>)>> = read.collect::<Option<_>>()?;
-        let sources: HashMap<u32, Arc<SourceFile>> = read.into_iter().flatten().collect();
-        let files: Vec<Arc<PathBuf>> = self.paths.iter().map(|p| Arc::new(PathBuf::from(p))).collect();
-        let file = |i: u32| files.get(i as usize).map(Arc::clone);
-        let findings = self.findings.into_iter().map(|f| f.finding(&file, &sources)).collect::<Option<_>>()?;
-        let kept =
-            self.sources.iter().map(|i| Some((file(*i)?, Arc::clone(sources.get(i)?)))).collect::<Option<BTreeMap<_, _>>>()?;
-        let totals = self.totals.into_iter().map(|t| t.total(&file)).collect::<Option<_>>()?;
-        Some(Checked { findings, sources: kept, totals, files: input.files.len(), ..Checked::default() })
-    }
-}
-
-/// A file as a run would have it; one that is no text is empty there as well.
-fn source(path: &Path, bytes: Vec<u8>) -> Arc<SourceFile> {
-    Arc::new(SourceFile::from_disk(path, bytes).unwrap_or_else(|_| SourceFile::empty(path.to_path_buf())))
-}
-
-impl StoredFinding {
-    fn new(finding: &Finding, names: &mut Names) -> Option<Self> {
-        let fix = match &finding.fix {
-            Some(fix) => Some(StoredFix::new(fix, names)?),
-            None => None,
-        };
-        Some(Self {
-            code: finding.code.to_string(),
-            message: finding.message.clone(),
-            severity: finding.severity,
-            file: names.of(&finding.file)?,
-            span: (finding.span.start, finding.span.end),
-            test: finding.test.clone(),
-            cost: finding.cost,
-            fix,
-            declined: finding.declined.clone(),
-        })
-    }
-
-    fn finding(self, file: &dyn Fn(u32) -> Option<Arc<PathBuf>>, sources: &HashMap<u32, Arc<SourceFile>>) -> Option<Finding> {
-        let source = Arc::clone(sources.get(&self.file)?);
-        let span = Span::new(self.span.0, self.span.1);
-        source.text().get(span.range())?;
-        let fix = match self.fix {
-            Some(fix) => Some(fix.fix(file)?),
-            None => None,
-        };
-        Some(Finding {
-            code: Code::custom(self.code),
-            message: self.message,
-            severity: self.severity,
-            source,
-            file: file(self.file)?,
-            span,
-            test: self.test,
-            cost: self.cost,
-            fix,
-            declined: self.declined,
-        })
-    }
-}
-
-impl StoredFix {
-    fn new(fix: &Fix, names: &mut Names) -> Option<Self> {
-        let edit = |e: &Edit| Some((names.of(&e.file)?, e.span.start, e.span.end, e.content.clone()));
-        Some(Self {
-            applicability: fix.applicability,
-            reason: fix.reason.clone(),
-            message: fix.message.clone(),
-            edits: fix.edits.iter().map(edit).collect::<Option<_>>()?,
-            group: fix.group.clone(),
-        })
-    }
-
-    fn fix(self, file: &dyn Fn(u32) -> Option<Arc<PathBuf>>) -> Option<Fix> {
-        let edit = |(i, start, end, content)| Some(Edit { file: file(i)?, span: Span::new(start, end), content });
-        let edits = self.edits.into_iter().map(edit).collect::<Option<_>>()?;
-        Some(Fix { applicability: self.applicability, reason: self.reason, message: self.message, edits, group: self.group })
-    }
-}
-
-impl StoredTotal {
-    fn new(total: &FileTotal, names: &mut Names) -> Option<Self> {
-        let tests = total.tests.iter().map(|t| (t.id.clone(), t.runs, t.cost, t.exempt, t.slow)).collect();
-        Some(Self {
-            file: names.of(&total.file)?,
-            suite: names.of(&total.suite)?,
-            cost: total.cost,
-            tests,
-            measured: total.measured,
-        })
-    }
-
-    fn total(self, file: &dyn Fn(u32) -> Option<Arc<PathBuf>>) -> Option<FileTotal> {
-        let test = |(id, runs, cost, exempt, slow)| TestTotal { id, runs, cost, exempt, slow };
-        let tests = self.tests.into_iter().map(test).collect();
-        Some(FileTotal { file: file(self.file)?, suite: file(self.suite)?, cost: self.cost, tests, measured: self.measured })
-    }
+    format!("{:032x}", hash.finish_128())
 }

@@ -26,7 +26,7 @@ mod suite;
 pub use suite::{Suite, Suites, basedir, module_roots};
 
 /// What a file is to its suite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Role {
     /// Holds tests that pytest collects.
     Test,

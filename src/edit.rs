@@ -23,7 +23,7 @@ pub enum Applicability {
 }
 
 /// One replacement in one file. An empty span inserts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Edit {
     /// The file, by the path it was read from.
     pub file: Arc<PathBuf>,
@@ -62,7 +62,7 @@ impl Edit {
 }
 
 /// A rewrite that belongs to a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fix {
     /// May it be applied without a look?
     pub applicability: Applicability,

@@ -19,16 +19,22 @@ use crate::plan::durations::{self, Groups, Key, Model, Planned};
 use crate::plan::number::write_seconds;
 use crate::python::cost::Counter;
 use crate::python::lower;
-use crate::python::project::{Module, Project, Trace};
+use crate::python::project::{Module, Project};
 use crate::python::semantics::Semantics;
+use crate::python::view::Fact;
 use crate::query::{Mask, Queries, QueryError, SiteKind};
 use crate::rules::context::{Context, Draft};
 use crate::rules::{self, Code};
 use crate::source::{SourceError, SourceFile, Span};
 use crate::suppression::Suppressions;
 
+mod past;
+
+pub use self::past::Past;
+use self::past::{Memory, Part};
+
 /// What one test costs, everything it reaches counted: fixtures, helpers, loops, parametrize.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct TestTotal {
     /// pytest's node id, without the parameters.
     pub id: String,
@@ -43,7 +49,7 @@ pub struct TestTotal {
 }
 
 /// What one file costs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct FileTotal {
     /// The file, as findings name it.
     pub file: Arc<PathBuf>,
@@ -146,21 +152,17 @@ pub fn check(input: &Input) -> Result<Checked, QueryError> {
     Ok(Run::new(input)?.round())
 }
 
-/// The same, with everything in the file system that the result rests on.
+/// The same, judging only files of which what is known from the past no longer holds. A file's key says under which settings it is
+/// judged. `None` when nothing else is known now than was.
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_traced(input: &Input) -> Result<(Checked, Option<Trace>), QueryError> {
+pub fn check_again(input: &Input, past: &Past, keys: &[String]) -> Result<(Checked, Option<Past>), QueryError> {
     let mut run = Run::new(input)?;
-    run.project.start_trace();
-    for suite in run.project.suites() {
-        // Its configuration was read before the run began.
-        if let Some(file) = &suite.config_file {
-            _ = run.project.source(file);
-        }
-    }
+    run.project.note_questions();
+    run.memory = Some(Memory::new(past, keys));
     let checked = run.round();
-    Ok((checked, run.project.end_trace()))
+    Ok((checked, run.memory.and_then(Memory::into_past)))
 }
 
 /// Looks for findings in the project as it would be with other texts of some files.
@@ -185,9 +187,9 @@ pub fn totals_as(
     let mut run = Run::new(input)?;
     run.project.overlay(texts);
     let wanted = input.files.par_iter().enumerate().filter(|(_, (found, _))| files.contains(&found.path));
-    let total = |(i, (found, _)): (usize, &(Found, Arc<Settings>))| {
-        let (source, mask, _) = run.read(found).ok()?;
-        run.judge(i, source, mask).total
+    let total = |(i, _)| {
+        let (source, mask, _) = run.read(i).ok()?;
+        run.judge(i, source, mask).0.total
     };
     Ok(wanted.filter_map(total).collect())
 }
@@ -304,9 +306,11 @@ fn smallest(input: &Input, budget: impl Fn(&Budgets) -> u64) -> Option<u64> {
 struct Run<'i> {
     input: &'i Input,
     project: Project,
+    memory: Option<Memory<'i>>,
 }
 
 /// What judging one file gives.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Judged {
     drafts: Vec<Draft>,
     models: Vec<Model>,
@@ -315,9 +319,10 @@ struct Judged {
 }
 
 /// What a helper module or conftest file has for others: a file that takes it up is judged, whatever else is in it.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Offer {
-    /// The names, as one expression.
-    names: regex::bytes::Regex,
+    /// The names, as one regular expression.
+    names: String,
     /// Where they can be used without an import.
     below: Option<PathBuf>,
     /// The module's name, which an import mentions.
@@ -325,11 +330,15 @@ struct Offer {
 }
 
 impl Offer {
-    fn is_taken_up_by(&self, source: &SourceFile) -> bool {
+    fn names(&self) -> Option<regex::bytes::Regex> {
+        regex::bytes::RegexBuilder::new(&self.names).unicode(false).build().ok()
+    }
+
+    fn is_taken_up_by(&self, source: &SourceFile, names: &regex::bytes::Regex) -> bool {
         let text = source.text().as_bytes();
         self.below.as_ref().is_none_or(|folder| source.path.starts_with(folder))
             && self.module.as_ref().is_none_or(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
-            && self.names.is_match(text)
+            && names.is_match(text)
     }
 }
 
@@ -355,7 +364,7 @@ impl<'i> Run<'i> {
         let mut project = Project::new(queries, roles, input.suites());
         project.evidence = Arc::clone(&input.evidence);
         project.overlay(input.stdin.iter().map(Arc::clone));
-        Ok(Self { input, project })
+        Ok(Self { input, project, memory: None })
     }
 
     fn source(&self, path: &Path) -> Option<Arc<SourceFile>> {
@@ -364,14 +373,16 @@ impl<'i> Run<'i> {
 
     fn round(&mut self) -> Checked {
         let mut checked = Checked { files: self.input.files.len(), ..Checked::default() };
-        let read: Vec<_> = self.input.files.par_iter().map(|(found, _)| self.read(found)).collect();
+        let read: Vec<_> = (0..self.input.files.len()).into_par_iter().map(|i| self.read(i)).collect();
         let mut wanted: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
         let mut idle: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
         let mut weights: BTreeMap<Mask, usize> = BTreeMap::new();
         for (i, source) in read.into_iter().enumerate() {
             match source {
                 Ok((source, m, speaks)) => {
-                    *weights.entry(m).or_default() += source.text().len();
+                    if !self.knows(i, Part::Judged) {
+                        *weights.entry(m).or_default() += source.text().len();
+                    }
                     if m.is_empty() && !speaks { idle.push((i, source, m)) } else { wanted.push((i, source, m)) }
                 }
                 Err(SourceError::Io(e)) => {
@@ -389,11 +400,17 @@ impl<'i> Run<'i> {
             // All are parsed before any is asked: an answer looks into other modules, and would wait for those that others parse.
             let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
             let asking: Vec<_> = wanted[asked..].iter().filter(|(i, ..)| shared(*i)).collect();
-            asking.par_iter().for_each(|(_, source, _)| _ = self.project.load(&source.path));
-            let offers: Vec<Offer> = asking.par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
+            let unknown = asking.par_iter().filter(|(i, ..)| !self.knows(*i, Part::Offer));
+            unknown.for_each(|(_, source, _)| _ = self.project.load(&source.path));
+            let offers = asking.par_iter().filter_map(|(i, source, _)| {
+                let known = self.recall::<Option<Offer>>(*i, Part::Offer);
+                let offer = known.unwrap_or_else(|| self.keep(*i, Part::Offer, self.offer(*i, source)))?;
+                Some((offer.names()?, offer))
+            });
+            let offers: Vec<_> = offers.collect();
             asked = wanted.len();
             let (named, rest): (Vec<_>, Vec<_>) =
-                idle.into_par_iter().partition(|(_, source, _)| offers.iter().any(|o| o.is_taken_up_by(source)));
+                idle.into_par_iter().partition(|(_, source, _)| offers.iter().any(|(names, o)| o.is_taken_up_by(source, names)));
             idle = rest;
             let more = named.iter().any(|(i, ..)| shared(*i));
             wanted.extend(named);
@@ -403,16 +420,20 @@ impl<'i> Run<'i> {
         }
         wanted.sort_by_key(|(i, ..)| *i);
         let judged: Vec<(usize, Judged)> =
-            wanted.into_par_iter().map(|(i, source, mask)| (i, self.judge(i, source, mask))).collect();
+            wanted.into_par_iter().map(|(i, source, mask)| (i, self.judged(i, source, mask))).collect();
         self.conclude(judged, &mut checked);
         checked.parsed = self.project.parsed();
         checked
     }
 
-    fn read(&self, found: &Found) -> Result<(Arc<SourceFile>, Mask, bool), SourceError> {
-        let source = self.project.source(&found.path)?;
-        let mask = self.project.queries.triggered(source.text());
-        let speaks = memchr::memmem::find(source.text().as_bytes(), b"testdiet:").is_some();
+    /// A file's text, the queries that it triggers, and whether it may hold comments to testdiet.
+    fn read(&self, i: usize) -> Result<(Arc<SourceFile>, Mask, bool), SourceError> {
+        let source = self.project.source(&self.input.files[i].0.path)?;
+        let (mask, speaks) = self.recall(i, Part::Text).unwrap_or_else(|| {
+            let mask = self.project.queries.triggered(source.text());
+            let speaks = memchr::memmem::find(source.text().as_bytes(), b"testdiet:").is_some();
+            self.keep(i, Part::Text, ((mask, speaks), vec![Fact::text(&source)]))
+        });
         Ok((source, mask, speaks))
     }
 
@@ -437,18 +458,20 @@ impl<'i> Run<'i> {
         })
     }
 
-    /// What a helper module or conftest file offers that sleeps, starts threads or holds a duration.
-    fn offer(&self, i: usize, source: &Arc<SourceFile>) -> Option<Offer> {
-        use crate::python::ast::{ArgKind, ExprKind, StmtId, StmtKind};
+    /// What a helper module or conftest file offers, with what the answer rests on.
+    fn offer(&self, i: usize, source: &Arc<SourceFile>) -> (Option<Offer>, Vec<Fact>) {
         let found = &self.input.files[i].0;
-        if !matches!(found.role, Role::Helper | Role::Conftest) {
-            return None;
-        }
-        let module = self.project.load(&source.path)?;
+        let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
+        let offer = sem.project.load(&source.path).and_then(|module| Self::offered(found, &sem, &module));
+        (offer, sem.project.facts())
+    }
+
+    /// What of a module sleeps, starts threads or holds a duration.
+    fn offered(found: &Found, sem: &Semantics<'_>, module: &Arc<Module>) -> Option<Offer> {
+        use crate::python::ast::{ArgKind, ExprKind, StmtId, StmtKind};
         let mut names: BTreeSet<String> = BTreeSet::new();
         let mut autouse = false;
-        let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
-        let sites = sem.sites(&Counter::default(), &module);
+        let sites = sem.sites(&Counter::default(), module);
         let heavy = |kind: SiteKind| matches!(kind, SiteKind::Sleep | SiteKind::Thread | SiteKind::Pool | SiteKind::Custom);
         let spans: Vec<Span> = sites.values().flatten().filter(|s| heavy(s.kind)).map(|s| module.expr(s.expr).span).collect();
         // What holds a site, and what mentions something that does.
@@ -516,35 +539,63 @@ impl<'i> Run<'i> {
         if names.is_empty() && !autouse {
             return None;
         }
-        let folder = source.path.parent()?.to_path_buf();
+        let folder = module.file.parent()?.to_path_buf();
         let names = names.iter().map(|n| regex::escape(n)).collect::<Vec<_>>().join("|");
         let names = if autouse { String::new() } else { format!(r"\b(?:{names})\b") };
-        let names = regex::bytes::RegexBuilder::new(&names).unicode(false).build().ok()?;
         // The fixtures of a conftest.py reach what lies below it; anything else has to be imported by the module's name.
         Some(if found.role == Role::Conftest {
             Offer { names, below: Some(folder), module: None }
         } else {
-            let stem = source.path.file_stem()?.to_string_lossy().into_owned();
+            let stem = module.file.file_stem()?.to_string_lossy().into_owned();
             let module = if stem == "__init__" { folder.file_name()?.to_string_lossy().into_owned() } else { stem };
             Offer { names, below: None, module: Some(module) }
         })
     }
 
-    fn judge(&self, i: usize, source: Arc<SourceFile>, mask: Mask) -> Judged {
+    /// Whether part of what is known of a file still holds.
+    fn knows(&self, i: usize, part: Part) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.knows(i, &self.input.files[i].0.path, part, &self.project))
+    }
+
+    /// What is known of a file, if it still holds.
+    fn recall<T: serde::de::DeserializeOwned>(&self, i: usize, part: Part) -> Option<T> {
+        self.memory.as_ref()?.recall(i, &self.input.files[i].0.path, part, &self.project)
+    }
+
+    /// Keeps what was found out about a file, with what it rests on.
+    fn keep<T: serde::Serialize>(&self, i: usize, part: Part, (value, facts): (T, Vec<Fact>)) -> T {
+        if let Some(memory) = &self.memory {
+            memory.keep(i, &self.input.files[i].0.path, part, &value, facts);
+        }
+        value
+    }
+
+    /// What a file is judged to be.
+    fn judged(&self, i: usize, source: Arc<SourceFile>, mask: Mask) -> Judged {
+        if let Some(mut judged) = self.recall::<Judged>(i, Part::Judged)
+            && judged.anchor(&|path| self.source(path)).is_some()
+        {
+            return judged;
+        }
+        self.keep(i, Part::Judged, self.judge(i, source, mask))
+    }
+
+    /// Judges a file, and says what that rests on.
+    fn judge(&self, i: usize, source: Arc<SourceFile>, mask: Mask) -> (Judged, Vec<Fact>) {
         let (found, settings) = &self.input.files[i];
-        let nothing = Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None };
+        let nothing = || (Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None }, Vec::new());
         // A test module is dropped when it is judged; what others import is kept and shared.
         let module = if let Some(module) = self.project.loaded(&found.path) {
             module
         } else if found.role == Role::Test {
             match self.project.parse(source, found.role, mask) {
                 Ok(module) => Arc::new(module),
-                Err(_) => return nothing,
+                Err(_) => return nothing(),
             }
         } else {
             match self.project.load(&found.path) {
                 Some(module) => module,
-                None => return nothing,
+                None => return nothing(),
             }
         };
         let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
@@ -574,7 +625,9 @@ impl<'i> Run<'i> {
             }
         }
         let total = total(&sem, &counter, &module, &tests, &found.suite.root);
-        Judged { drafts, models, total, suppressions: Some(Suppressions::of(&module)) }
+        let mut facts = sem.project.facts();
+        facts.push(Fact::text(&module.source));
+        (Judged { drafts, models, total, suppressions: Some(Suppressions::of(&module)) }, facts)
     }
 
     /// Everything that takes the whole run: groups of durations, the suites' budgets, duplicates, suppressions.
@@ -864,7 +917,7 @@ fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>, hel
                     }
                 };
                 let why = "the code under test may need longer than it is left; only a run of the tests can tell";
-                let note = draft.note.or_else(|| draft.hint.map(ToOwned::to_owned));
+                let note = draft.note.or(draft.hint);
                 let why = note.map_or_else(|| why.to_owned(), |note| format!("{why}; {note}"));
                 let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone()).because(why);
                 finding.fix = Some(fix);
@@ -907,7 +960,7 @@ fn total(
     tests: &[crate::python::cost::TestFacts],
     suite: &Path,
 ) -> Option<FileTotal> {
-    let slept: Vec<f64> = tests.iter().filter_map(|t| sem.project.evidence.slept_in_all(suite, &t.test.id)).collect();
+    let slept: Vec<f64> = tests.iter().filter_map(|t| sem.project.evidence().slept_in_all(suite, &t.test.id)).collect();
     let mut out = FileTotal {
         file: Arc::clone(&module.file),
         suite: Arc::new(suite.to_path_buf()),
@@ -926,7 +979,7 @@ fn total(
     for t in tests {
         // Virtual time costs nothing.
         let sleep_s = if t.fast_time { 0.0 } else { t.cost.sleep_s };
-        add(&Cost { sleep_s, ..t.cost.clone() }, t.runs);
+        add(&Cost { sleep_s, ..t.cost }, t.runs);
         for (def, info) in &t.fixtures {
             if info.shared && !shared.contains(def) {
                 shared.push(def.clone());

@@ -33,7 +33,7 @@ pub struct Cost {
 }
 
 /// One thing found at one place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     /// The rule that says it; also names the suppression and the JSON `code`.
     pub code: Code,
@@ -42,6 +42,7 @@ pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// The file it is in, kept for positions and excerpts.
+    #[serde(skip, default = "SourceFile::absent")]
     pub source: Arc<SourceFile>,
     /// The file's path, shared with edits.
     pub file: Arc<PathBuf>,

@@ -152,6 +152,8 @@ pub struct Pattern {
     pub custom: Option<usize>,
     /// `FILE:LINE` of the pattern, for the test that every pattern matches some case.
     pub origin: String,
+    /// The query that it stands in.
+    query: Mask,
 }
 
 /// A syntactic match, its predicates not asked yet.
@@ -192,7 +194,7 @@ pub struct QueryError {
 }
 
 /// A set of query files: bit *n* stands for the *n*-th.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 pub struct Mask(u64);
 
 impl Mask {
@@ -349,10 +351,11 @@ impl Queries {
     }
 
     fn compile(&self, mask: Mask) -> Result<Compiled, QueryError> {
-        let chosen: Vec<&File> = (0..self.files.len()).filter(|i| mask.0 >> i & 1 == 1).map(|i| &self.files[i]).collect();
+        let chosen: Vec<(Mask, &File)> =
+            self.files.iter().enumerate().map(|(i, file)| (Mask(1 << i), file)).filter(|(one, _)| one.within(mask)).collect();
         let mut text = String::new();
         let mut starts = Vec::new();
-        for file in &chosen {
+        for (_, file) in &chosen {
             starts.push(text.len());
             text.push_str(&file.text);
             text.push('\n');
@@ -364,7 +367,7 @@ impl Queries {
             (chosen[i], line)
         };
         let error = |offset: usize, message: String| {
-            let (file, line) = origin(offset);
+            let ((_, file), line) = origin(offset);
             QueryError { file: file.name.clone(), line, message }
         };
         let query = Query::new(&tree_sitter_python::LANGUAGE.into(), &text).map_err(|e| {
@@ -402,10 +405,10 @@ impl Queries {
         let mut patterns = Vec::new();
         for i in 0..query.pattern_count() {
             let at = query.start_byte_for_pattern(i);
-            let (file, line) = origin(at);
+            let ((one, file), line) = origin(at);
             let pattern = pattern(&query, i, &captures, file, &text[at..query.end_byte_for_pattern(i)])
                 .map_err(|message| error(at, message))?;
-            patterns.push(Arc::new(Pattern { origin: format!("{}:{line}", file.name), ..pattern }));
+            patterns.push(Arc::new(Pattern { origin: format!("{}:{line}", file.name), query: one, ..pattern }));
         }
         Ok(Compiled { mask, query, patterns, captures })
     }
@@ -476,7 +479,7 @@ fn pattern(
             other => return Err(format!("unknown setting `{other}`; the settings are `amount` and `scale`")),
         }
     }
-    Ok(Pattern { kind, predicates, amount, scale, custom: file.custom, origin: String::new() })
+    Ok(Pattern { kind, predicates, amount, scale, custom: file.custom, origin: String::new(), query: Mask::NONE })
 }
 
 fn mentions(text: &str, capture: &str) -> bool {
@@ -519,15 +522,19 @@ impl Compiled {
         &self.patterns
     }
 
-    /// Runs over a tree; captures are looked up in its lowered form. A match whose captures have no expression there
+    /// Runs those of the wanted queries over a tree, and no others that happen to be compiled in: what a file has does not depend
+    /// on what other files need. Captures are looked up in the tree's lowered form. A match whose captures have no expression there
     /// (an ERROR node, a nesting too deep to lower) is dropped.
     #[must_use]
-    pub fn run(&self, tree: &Tree, ast: &Ast, text: &str) -> Vec<Match> {
+    pub fn run(&self, wanted: Mask, tree: &Tree, ast: &Ast, text: &str) -> Vec<Match> {
         let mut cursor = QueryCursor::new();
         let mut found = Vec::new();
         let mut matches = cursor.matches(&self.query, tree.root_node(), text.as_bytes());
         while let Some(m) = matches.next() {
             let pattern = &self.patterns[m.pattern_index];
+            if !pattern.query.within(wanted) {
+                continue;
+            }
             let mut site = None;
             let (mut amount, mut unit, mut receiver) = (None, None, None);
             let mut captures = Vec::with_capacity(m.captures().len());

@@ -245,14 +245,14 @@ fn passes_fixtures_on(callee: &str) -> bool {
 ///
 /// # Errors
 /// When the marker cannot be imported.
-pub fn use_fixture(def: &Def, name: &str) -> Result<Vec<Edit>, String> {
+pub fn use_fixture(sem: &Semantics<'_>, def: &Def, name: &str) -> Result<Vec<Edit>, String> {
     let m = &def.module;
     editable(m)?;
     let f = m.function(def.stmt).ok_or("it is no function")?;
     let indent = m.source.indent_at(f.outer_span.start);
     let marker = format!("@pytest.mark.usefixtures(\"{name}\"){}{indent}", m.source.newline().as_str());
     let mut edits = vec![Edit::insert(&m.file, f.outer_span.start, marker)];
-    edits.extend(import(m, "pytest", None)?);
+    edits.extend(import(sem, m, "pytest", None)?);
     Ok(edits)
 }
 
@@ -290,8 +290,10 @@ fn top(name: &str) -> &str {
 }
 
 /// Whether a top-level module lies beside a file or in a folder above it.
-fn in_project(m: &Module, module: &str) -> bool {
-    let lies_in = |folder: &std::path::Path| folder.join(module).is_dir() || folder.join(format!("{module}.py")).is_file();
+fn in_project(sem: &Semantics<'_>, m: &Module, module: &str) -> bool {
+    let lies_in = |folder: &std::path::Path| {
+        sem.project.is_folder(&folder.join(module)) || sem.project.exists(&folder.join(format!("{module}.py")))
+    };
     m.file.ancestors().skip(1).take(8).any(|folder| lies_in(folder) || lies_in(&folder.join("src")))
 }
 
@@ -300,7 +302,7 @@ fn in_project(m: &Module, module: &str) -> bool {
 ///
 /// # Errors
 /// When the name means something else in the file.
-pub fn import(m: &Module, module: &str, name: Option<&str>) -> Result<Option<Edit>, String> {
+pub fn import(sem: &Semantics<'_>, m: &Module, module: &str, name: Option<&str>) -> Result<Option<Edit>, String> {
     let bound = name.unwrap_or(module);
     if let Some(symbol) = m.symbol(bound) {
         let bindings = m.scopes.bindings(MODULE, symbol);
@@ -344,7 +346,7 @@ pub fn import(m: &Module, module: &str, name: Option<&str>) -> Result<Option<Edi
     // the project; as far as no blank line parts it.
     let pytest = head.iter().position(|(_, name, _)| top(name) == "pytest");
     let foreign =
-        || head.iter().rposition(|(_, name, _)| *name != "." && !stdlib::is_module(top(name)) && !in_project(m, top(name)));
+        || head.iter().rposition(|(_, name, _)| *name != "." && !stdlib::is_module(top(name)) && !in_project(sem, m, top(name)));
     if let Some(i) = pytest.or_else(foreign) {
         let parted = |a: StmtId, b: StmtId| {
             let line = |offset: u32| m.source.line_of(offset);

@@ -5,10 +5,11 @@
 //! that were read, so an edit can never change a byte outside its own range.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 /// A half-open byte range into [`SourceFile::text`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 pub struct Span {
     /// First byte.
     pub start: u32,
@@ -136,8 +137,8 @@ pub struct SourceFile {
     pub stamp: Option<Stamp>,
     /// The [`digest`] of the bytes it was read from, where it was read from disk.
     pub digest: Option<u128>,
-    /// Byte offset of the start of each line.
-    lines: Vec<u32>,
+    /// Byte offset of the start of each line; looked for when first asked.
+    lines: OnceLock<Vec<u32>>,
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -199,9 +200,14 @@ impl SourceFile {
         Self::from_parts(path, String::new(), Encoding::Utf8, false)
     }
 
+    /// What stands for a file whose text is filled in later.
+    #[must_use]
+    pub fn absent() -> Arc<Self> {
+        Arc::new(Self::empty(PathBuf::new()))
+    }
+
     fn from_parts(path: PathBuf, text: String, encoding: Encoding, bom: bool) -> Self {
-        let lines = line_starts(&text);
-        Self { path, text, encoding, bom, stamp: None, digest: None, lines }
+        Self { path, text, encoding, bom, stamp: None, digest: None, lines: OnceLock::new() }
     }
 
     /// The same file with other text: what an edit produces. Keeps encoding, mark and stamp.
@@ -250,24 +256,29 @@ impl SourceFile {
         }
     }
 
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| line_starts(&self.text))
+    }
+
     /// Line number of an offset, from 0.
     #[must_use]
     pub fn line_of(&self, offset: u32) -> usize {
-        self.lines.partition_point(|&start| start <= offset).saturating_sub(1)
+        self.lines().partition_point(|&start| start <= offset).saturating_sub(1)
     }
 
     /// Number of lines; an empty file has one.
     #[must_use]
     pub fn line_count(&self) -> usize {
-        self.lines.len()
+        self.lines().len()
     }
 
     /// Span of a line (from 0) without its newline; the last line's for a number past the end.
     #[must_use]
     pub fn line_span(&self, line: usize) -> Span {
-        let line = line.min(self.lines.len() - 1);
-        let start = self.lines[line];
-        let end = self.lines.get(line + 1).copied().unwrap_or(len32(&self.text));
+        let lines = self.lines();
+        let line = line.min(lines.len() - 1);
+        let start = lines[line];
+        let end = lines.get(line + 1).copied().unwrap_or(len32(&self.text));
         let content = self.text[start as usize..end as usize].trim_end_matches(['\n', '\r']);
         Span::new(start, start + len32(content))
     }
@@ -289,7 +300,7 @@ impl SourceFile {
     #[must_use]
     pub fn location(&self, offset: u32) -> Location {
         let line = self.line_of(offset);
-        let start = self.lines[line] as usize;
+        let start = self.lines()[line] as usize;
         let column = self.text[start..offset as usize].chars().count();
         Location { row: u32::try_from(line + 1).unwrap_or(u32::MAX), column: u32::try_from(column + 1).unwrap_or(u32::MAX) }
     }

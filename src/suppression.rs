@@ -14,7 +14,7 @@ use crate::source::{SourceFile, Span};
 pub mod insert;
 
 /// One rule named in one comment; `None` for a comment that names none.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Entry {
     code: Option<String>,
     /// Where the name is.
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 /// One comment.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Comment {
     span: Span,
     /// Line it stands on, from 0.
@@ -36,10 +36,11 @@ struct Comment {
 }
 
 /// The suppressions of a file.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct Suppressions {
     /// The file.
     pub file: Arc<PathBuf>,
+    #[serde(skip, default = "SourceFile::absent")]
     source: Arc<SourceFile>,
     comments: Vec<Comment>,
     broken: bool,
@@ -56,6 +57,11 @@ impl Suppressions {
     fn new(source: &Arc<SourceFile>, file: &Arc<PathBuf>, comments: &[Span], broken: bool) -> Self {
         let comments = comments.iter().filter_map(|&span| comment(source, span)).collect();
         Self { file: Arc::clone(file), source: Arc::clone(source), comments, broken }
+    }
+
+    /// Takes up the text again, which is not kept with what was read of it.
+    pub fn anchor(&mut self, source: Arc<SourceFile>) {
+        self.source = source;
     }
 
     /// Whether a finding is suppressed; the comment that does it is then used.

@@ -5,6 +5,7 @@ mod sandbox;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use proptest::prelude::*;
 use sandbox::Sandbox;
 
 const CACHE: &str = ".testdiet_cache";
@@ -101,6 +102,102 @@ fn whatever_changes_changes_the_result() {
     ] {
         sandbox.write(name, text);
         agrees(&sandbox, &[], &format!("{name} is there"));
+    }
+}
+
+/// Files of a project, and what may stand in them: pieces that know of each other, across files.
+const FILES: &[(&str, &[&str])] = &[
+    ("pytest.ini", &["[pytest]\n", "pythonpath = src\n", "testpaths = tests\n", "filterwarnings = error\n"]),
+    ("tests/testdiet.toml", &["budget.sleep-per-test = 3\n", "ignore = [\"long-sleep\"]\n"]),
+    ("tests/__init__.py", &[""]),
+    ("tests/unit/__init__.py", &[""]),
+    (
+        "tests/conftest.py",
+        &[
+            "import time\nimport pytest\nfrom helpers import *\n",
+            "@pytest.fixture\ndef settled():\n    time.sleep(1.5)\n    yield\n",
+            "@pytest.fixture(autouse=True)\ndef around():\n    time.sleep(0.7)\n",
+            "@pytest.fixture\ndef worker():\n    return start(0)\n",
+            "# >>> testdiet >>>\ndef fast_time(): pass\n# <<< testdiet <<<\n",
+        ],
+    ),
+    ("tests/unit/conftest.py", &["import time\n", "def settled():\n    pass\n", "TIMEOUT = 4.0\n"]),
+    (
+        "tests/helpers.py",
+        &[
+            "import time\nfrom app.workers import Worker\n",
+            "SETTLE = 2.0\n",
+            "SETTLE = 1.0  # testdiet: ignore\n",
+            "def settle(n=1.5):\n    time.sleep(n)\n",
+            "def settle():\n    time.sleep(SETTLE)\n",
+            "def start(n):\n    w = Worker()\n    w.start()\n    return w\n",
+            "def finish(w):\n    w.join()\n",
+        ],
+    ),
+    (
+        "tests/test_a.py",
+        &[
+            "import time, threading\nfrom helpers import SETTLE, finish, settle, start\n",
+            "def test_a(settled):\n    settle()\n",
+            "def test_b():\n    time.sleep(SETTLE * 2)\n",
+            "def test_c():\n    finish(threading.Thread(target=print))\n",
+            "def test_d(worker):\n    worker.join()\n",
+            "# testdiet: ignore-file[long-sleep] because\n",
+        ],
+    ),
+    (
+        "tests/unit/test_b.py",
+        &[
+            "from ..helpers import SETTLE\nimport helpers\n",
+            "import time\nfrom app.monitor import Monitor\n",
+            "def test_a():\n    m = Monitor()\n    m.start()\n    time.sleep(2.5)\n    assert m.silent\n",
+            "def test_b():\n    time.sleep(SETTLE)  # testdiet: ignore[long-sleep]\n",
+            "def test_c():\n    helpers.finish('text')\n",
+            "for i in range(5_000):\n    print(i)\n",
+        ],
+    ),
+    ("src/app/__init__.py", &["from .monitor import Monitor\n", "import threading\nclass Worker(threading.Thread): pass\n"]),
+    (
+        "src/app/monitor.py",
+        &[
+            "DEFAULT = 2.0\n",
+            "DEFAULT = 0.5\n",
+            "class Monitor:\n    def __init__(self, timeout=DEFAULT):\n        self.timeout = timeout\n",
+        ],
+    ),
+    ("src/app/workers.py", &["from app import Worker\n", "import threading\nclass Worker(threading.Timer): pass\n"]),
+    ("src/helpers.py", &["def settle(): pass\n"]),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Files come, change and go; a file is what a number picks of its pieces, and not there for none.
+    #[test]
+    fn what_the_cache_knows_of_each_file_is_what_a_run_without_it_finds(
+        edits in prop::collection::vec((0..FILES.len(), any::<u8>()), 1..16)
+    ) {
+        let sandbox = Sandbox::bare();
+        for (name, pieces) in FILES {
+            sandbox.write(name, pieces.concat());
+        }
+        let found = |flag: &[&str]| {
+            let output = sandbox.run(&[&["check", "--select", "ALL", "--output-format", "json"], flag].concat());
+            prop_assert!(matches!(output.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&output.stderr));
+            let full = sandbox.run(&[&["check", "--select", "ALL", "--output-format", "full"], flag].concat());
+            Ok([output.stdout, full.stdout, full.stderr].map(|bytes| String::from_utf8(bytes).unwrap()))
+        };
+        prop_assert_eq!(found(&[])?, found(&["--no-cache"])?);
+        for (file, picked) in edits {
+            let (name, pieces) = FILES[file];
+            let chosen: Vec<&str> = pieces.iter().enumerate().filter(|(i, _)| picked >> i & 1 == 1).map(|(_, p)| *p).collect();
+            if chosen.is_empty() {
+                _ = std::fs::remove_file(sandbox.root().join(name));
+            } else {
+                sandbox.write(name, chosen.concat());
+            }
+            prop_assert_eq!(found(&[])?, found(&["--no-cache"])?, "after {} with {:#b}", name, picked);
+        }
     }
 }
 

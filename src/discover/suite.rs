@@ -472,17 +472,15 @@ impl Suites {
     }
 }
 
-/// The folders on `sys.path` when pytest runs a file, first those that win: the configuration's `pythonpath`, then what the
+/// The folders on `sys.path` when pytest runs a file in a folder, first those that win: the configuration's `pythonpath`, then what the
 /// `prepend` import mode inserts for the file and the `conftest.py`s above it, then where a project's packages usually
-/// lie. Asks the file system; callers keep the answer for the file's folder.
+/// lie. Asks the file system; callers keep the answer.
 #[must_use]
-pub fn module_roots(suite: &Suite, test_file: &Path) -> Vec<PathBuf> {
+pub fn module_roots(suite: &Suite, folder: &Path) -> Vec<PathBuf> {
     let mut roots = suite.pythonpath.clone();
-    if let Some(folder) = test_file.parent() {
-        roots.push(basedir(folder));
-        let above = folder.ancestors().skip(1).take_while(|dir| dir.starts_with(&suite.root));
-        roots.extend(above.filter(|dir| dir.join("conftest.py").is_file()).map(basedir));
-    }
+    roots.push(basedir(folder));
+    let above = folder.ancestors().skip(1).take_while(|dir| dir.starts_with(&suite.root));
+    roots.extend(above.filter(|dir| dir.join("conftest.py").is_file()).map(basedir));
     roots.push(suite.root.clone());
     roots.push(suite.root.join("src"));
     let mut seen = std::collections::HashSet::new();

@@ -29,7 +29,7 @@ use self::calls::on_the_wall_clock;
 pub use self::groups::{Groups, Planned};
 
 /// Where a number is written; for a default of the product, where the argument that replaces it would go.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Key {
     /// The file.
     pub file: Arc<PathBuf>,
@@ -40,7 +40,7 @@ pub struct Key {
 }
 
 /// A duration somebody wrote.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Duration {
     /// Where.
     pub key: Key,
@@ -63,11 +63,12 @@ pub struct Duration {
     /// Text to put before the value when a default is passed explicitly: `, timeout=`.
     pub prefix: String,
     /// The file it is in, for edits and messages.
+    #[serde(skip, default = "SourceFile::absent")]
     pub source: Arc<SourceFile>,
 }
 
 /// Whether a test waits for a duration, so that making it shorter makes the test faster. What no test waits for stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Waited {
     /// None does.
     No,
@@ -81,7 +82,7 @@ pub enum Waited {
 pub type Form = Vec<(usize, f64)>;
 
 /// What ties two forms together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub enum Link {
     /// The first ends before the second.
     Order(Form, Form),
@@ -92,7 +93,7 @@ pub enum Link {
 }
 
 /// The durations of one test.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Model {
     /// The test's node id.
     pub test: String,

@@ -41,7 +41,7 @@ pub fn adopt(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Resul
             return Err(format!("`{name}` has a clock of its own"));
         }
     }
-    let measured = sem.project.evidence.guards(&sem.suite.root, &test.id);
+    let measured = sem.project.evidence().guards(&sem.suite.root, &test.id);
     if let Some(first) = measured.first() {
         let more = if measured.len() > 1 { format!(", and {} more", measured.len() - 1) } else { String::new() };
         return Err(format!("measured under it, the test stayed on real time ({first}{more})"));
@@ -58,5 +58,5 @@ pub fn adopt(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Resul
     let case = class.is_some_and(|(c, _)| sem.is_test_case(c));
     let parameter = if case { Err(String::new()) } else { rewrite::fixture_parameter(sem, &test.def, FIXTURE) };
     // Where a parameter would not do, the marker asks for the fixture as well.
-    parameter.map_or_else(|_| rewrite::use_fixture(&test.def, FIXTURE), |edit| Ok(edit.into_iter().collect()))
+    parameter.map_or_else(|_| rewrite::use_fixture(sem, &test.def, FIXTURE), |edit| Ok(edit.into_iter().collect()))
 }

@@ -12,4 +12,5 @@ pub mod semantics;
 pub(crate) mod stdlib;
 pub mod suite;
 pub mod value;
+pub mod view;
 pub mod workers;

@@ -85,7 +85,8 @@ impl Module {
         let (ast, matches) = match lower::parse(source.text()) {
             Some(tree) => {
                 let ast = lower::lower(&tree, source.text());
-                let matches = if mask.is_empty() { Vec::new() } else { queries.compiled(mask)?.run(&tree, &ast, source.text()) };
+                let matches =
+                    if mask.is_empty() { Vec::new() } else { queries.compiled(mask)?.run(mask, &tree, &ast, source.text()) };
                 (ast, matches)
             }
             None => (Ast::default(), Vec::new()),
@@ -276,21 +277,8 @@ impl Module {
 
 type Slot = Arc<OnceLock<Option<Arc<Module>>>>;
 
-/// Modules that mention a function, by the helper module that defines it and its name.
-type Mentions = HashMap<(PathBuf, String), Vec<Arc<Module>>>;
-
-/// What a run has asked the file system: as long as the answers are the same, so is its result.
-#[derive(Debug, Default)]
-pub struct Trace {
-    /// Files that were read, by the digests of their bytes; `None` for those that could not be.
-    pub reads: HashMap<PathBuf, Option<u128>>,
-    /// Whether files exist.
-    pub probes: HashMap<PathBuf, bool>,
-    /// What files that the walk did not find were taken for.
-    pub roles: HashMap<PathBuf, Role>,
-    /// Whether answers changed during the run.
-    pub unsteady: bool,
-}
+/// Files that mention a function, by the helper module that defines it and its name.
+type Mentions = HashMap<(PathBuf, String), Vec<PathBuf>>;
 
 /// What a file that the walk did not find is, by the suite around it.
 #[must_use]
@@ -317,8 +305,10 @@ pub struct Project {
     parsed: (AtomicUsize, AtomicUsize),
     modules: Mutex<HashMap<PathBuf, Slot>>,
     found: Mutex<HashMap<(PathBuf, String), Option<PathBuf>>>,
-    /// Kept only when somebody wants to know.
-    trace: Option<Mutex<Trace>>,
+    /// Files as they were when first read: a run sees each in one state.
+    texts: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
+    /// Whether judgements are to note what they ask.
+    pub(super) noting: bool,
 }
 
 impl Project {
@@ -335,7 +325,8 @@ impl Project {
             parsed: (AtomicUsize::new(0), AtomicUsize::new(0)),
             modules: Mutex::new(HashMap::default()),
             found: Mutex::new(HashMap::default()),
-            trace: None,
+            texts: Mutex::new(HashMap::default()),
+            noting: false,
         }
     }
 
@@ -351,11 +342,7 @@ impl Project {
     /// What a file is to its suite.
     #[must_use]
     pub fn role(&self, path: &Path) -> Role {
-        self.roles.get(path).copied().unwrap_or_else(|| {
-            let role = role(&self.suites, path);
-            self.note(|trace| trace.roles.insert(path.to_path_buf(), role));
-            role
-        })
+        self.roles.get(path).copied().unwrap_or_else(|| role(&self.suites, path))
     }
 
     /// The suites of the files that the walk found.
@@ -364,28 +351,9 @@ impl Project {
         &self.suites
     }
 
-    /// Keeps what is asked of the file system from now on.
-    pub fn start_trace(&mut self) {
-        self.trace = Some(Mutex::default());
-    }
-
-    /// What was asked since the trace was started.
-    pub fn end_trace(&mut self) -> Option<Trace> {
-        self.trace.take().map(|trace| trace.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn note<T>(&self, keep: impl FnOnce(&mut Trace) -> T) {
-        if let Some(trace) = &self.trace {
-            keep(&mut trace.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
-    /// Whether there is a file on disk.
-    #[must_use]
-    pub fn is_file(&self, path: &Path) -> bool {
-        let is = path.is_file();
-        self.note(|trace| trace.unsteady |= trace.probes.insert(path.to_path_buf(), is).is_some_and(|was| was != is));
-        is
+    /// Has judgements from now on note what they ask.
+    pub const fn note_questions(&mut self) {
+        self.noting = true;
     }
 
     /// A file's current text.
@@ -396,16 +364,21 @@ impl Project {
         if let Some(file) = self.overlay.get(path) {
             return Ok(Arc::clone(file));
         }
-        let read = SourceFile::read(path).map(Arc::new);
-        self.note(|trace| {
-            let digest = match &read {
-                Ok(file) => file.digest,
-                // What is no text is known by its bytes all the same.
-                Err(_) => std::fs::read(path).ok().map(|bytes| crate::source::digest(&bytes)),
-            };
-            trace.unsteady |= *trace.reads.entry(path.to_path_buf()).or_insert(digest) != digest;
-        });
-        read
+        if let Some(file) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(Arc::clone(file));
+        }
+        let read = Arc::new(SourceFile::read(path)?);
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(texts.entry(path.to_path_buf()).or_insert(read)))
+    }
+
+    /// The digest of a file's bytes; what is no text is known by them all the same.
+    #[must_use]
+    pub fn digest(&self, path: &Path) -> Option<u128> {
+        match self.source(path) {
+            Ok(file) => file.digest,
+            Err(_) => std::fs::read(path).ok().map(|bytes| crate::source::digest(&bytes)),
+        }
     }
 
     /// Parses a file, given the queries that it triggers.
@@ -445,9 +418,9 @@ impl Project {
         self.modules.lock().unwrap_or_else(PoisonError::into_inner).get(path)?.get()?.clone()
     }
 
-    /// The test code that mentions a function of a helper module and, as an import has to, that module; parsed once, kept.
+    /// The test code that mentions a function of a helper module and, as an import has to, that module; looked for once.
     #[must_use]
-    pub fn mentioning(&self, helper: &Path, name: &str) -> Vec<Arc<Module>> {
+    pub fn mentioning(&self, helper: &Path, name: &str) -> Vec<PathBuf> {
         let key = (helper.to_path_buf(), name.to_owned());
         if let Some(known) = self.mentions.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
@@ -461,8 +434,7 @@ impl Project {
             let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
             has(stem) && has(name)
         };
-        let found: Vec<Arc<Module>> =
-            paths.into_iter().filter(|p| self.source(p).is_ok_and(|s| holds(s.text()))).filter_map(|p| self.load(p)).collect();
+        let found: Vec<PathBuf> = paths.into_iter().filter(|p| self.source(p).is_ok_and(|s| holds(s.text()))).cloned().collect();
         self.mentions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
         found
     }
@@ -470,7 +442,7 @@ impl Project {
     /// Whether a file exists, on disk or among the changed ones.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
-        self.roles.contains_key(path) || self.overlay.contains_key(path) || self.is_file(path)
+        self.roles.contains_key(path) || self.overlay.contains_key(path) || path.is_file()
     }
 
     /// Where a dotted module name is, looking in `roots` as `sys.path` would.
@@ -488,12 +460,12 @@ impl Project {
             let base = dotted.split('.').fold(root.clone(), |p, part| p.join(part));
             let file = base.with_extension("py");
             // `with_extension` would cut `a.b`, but no part of a dotted name holds a dot.
-            let found = if self.is_file(&file) {
+            let found = if file.is_file() {
                 Some(file)
             } else {
                 let package = base.join("__init__.py");
                 // A namespace package has no file of its own; its submodules are found by their full names.
-                self.is_file(&package).then_some(package)
+                package.is_file().then_some(package)
             };
             self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
             found

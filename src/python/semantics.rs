@@ -13,7 +13,8 @@ use super::ast::{Arg, ArgKind, BinaryOp, ComprehensionKind, ExprId, ExprKind, Pa
 use super::project::{Module, Project, WriteKind};
 use super::scope::{Binding, BindingKind, Lookup, MODULE, ScopeId};
 use super::stdlib;
-use crate::discover::{Role, Suite, module_roots};
+use super::view::View;
+use crate::discover::{Role, Suite};
 use crate::query::{Ask, Match, Predicate, SiteKind};
 
 /// A function or class by where it is defined.
@@ -112,7 +113,7 @@ impl Type {
 /// Answers about one file and everything it reaches.
 pub struct Semantics<'p> {
     /// The modules.
-    pub project: &'p Project,
+    pub project: View<'p>,
     /// The suite the file belongs to.
     pub suite: Arc<Suite>,
     types: RefCell<HashMap<(usize, ExprId), Type>>,
@@ -154,7 +155,7 @@ impl<'p> Semantics<'p> {
     #[must_use]
     pub fn new(project: &'p Project, suite: Arc<Suite>) -> Self {
         Self {
-            project,
+            project: View::of(project),
             suite,
             types: RefCell::default(),
             busy: RefCell::default(),
@@ -189,11 +190,11 @@ impl<'p> Semantics<'p> {
     /// Whether a join was measured to wait for threads and processes only; `None` where it was not measured, or where its lines hold
     /// another join.
     fn seen_to_join_threads(&self, m: &Module, call: ExprId) -> Option<bool> {
-        if self.project.evidence.stamp() == 0 {
+        if self.project.evidence().stamp() == 0 {
             return None;
         }
         let lines = m.lines(call);
-        let threads = self.project.evidence.joins_threads(&m.source, lines.clone())?;
+        let threads = self.project.evidence().joins_threads(&m.source, lines.clone())?;
         let beside = |&&other: &&ExprId| m.lines(other).any(|line| lines.contains(&line));
         (m.calls(m.symbol("join")?).iter().filter(beside).count() == 1).then_some(threads)
     }
@@ -559,7 +560,7 @@ impl<'p> Semantics<'p> {
             }
             let path = dotted.split('.').filter(|p| !p.is_empty()).fold(base, |p, part| p.join(part));
             for candidate in [path.with_extension("py"), path.join("__init__.py")] {
-                if self.project.is_file(&candidate) && (!dotted.is_empty() || candidate.ends_with("__init__.py")) {
+                if self.project.exists(&candidate) && (!dotted.is_empty() || candidate.ends_with("__init__.py")) {
                     return self.project.load(&candidate).map_or(Type::Unknown, Type::Module);
                 }
             }
@@ -573,8 +574,13 @@ impl<'p> Semantics<'p> {
     }
 
     fn roots(&self, m: &Arc<Module>) -> Rc<Vec<PathBuf>> {
-        let dir = m.file.parent().map(PathBuf::from).unwrap_or_default();
-        Rc::clone(self.roots.borrow_mut().entry(dir).or_insert_with(|| Rc::new(module_roots(&self.suite, &m.file))))
+        let folder = m.file.parent().unwrap_or(&m.file);
+        if let Some(known) = self.roots.borrow().get(folder) {
+            return Rc::clone(known);
+        }
+        let roots = Rc::new(self.project.roots(&self.suite, folder));
+        self.roots.borrow_mut().insert(folder.to_path_buf(), Rc::clone(&roots));
+        roots
     }
 
     /// What `from level·module import name` binds.
@@ -640,7 +646,7 @@ impl<'p> Semantics<'p> {
         if m.file.ends_with("__init__.py") {
             let base = m.file.with_file_name(name);
             for candidate in [base.with_extension("py"), base.join("__init__.py")] {
-                if self.project.is_file(&candidate) {
+                if self.project.exists(&candidate) {
                     return self.project.load(&candidate).map_or(Type::Unknown, Type::Module);
                 }
             }

@@ -24,7 +24,7 @@ use crate::rewrite;
 use crate::source::Span;
 
 /// A finding before its group of durations is solved, which takes the whole run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Draft {
     /// The finding; complete but for a fix that [`Self::durations`] may bring.
     pub finding: Finding,
@@ -37,7 +37,7 @@ pub struct Draft {
     /// Why a better way than shorter durations is not taken, for the reason of the fix.
     pub note: Option<String>,
     /// What would make a better way than shorter durations possible.
-    pub hint: Option<&'static str>,
+    pub hint: Option<String>,
     /// Findings whose fixes would make this one needless: it is only told when none of them has any.
     pub unless: Vec<Draft>,
 }
@@ -148,7 +148,7 @@ impl<'a> Context<'a> {
     /// of those that reach it were measured, and nobody else sleeps in its lines.
     #[must_use]
     pub fn measured(&self, site: &Site, test: &TestFacts) -> Option<(Slept, f64)> {
-        let evidence = &self.sem.project.evidence;
+        let evidence = self.sem.project.evidence();
         if evidence.stamp() == 0 {
             return None;
         }
@@ -223,7 +223,7 @@ impl<'a> Context<'a> {
         let mut draft = Draft::new(finding);
         let equipped = fix.fast_time || self.sem.equipped(self.module);
         if !equipped && fix.allows(Strategy::FastTime) {
-            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to");
+            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to".to_owned());
         }
         let mut shrinks = false;
         for strategy in &fix.strategies {

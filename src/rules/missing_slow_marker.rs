@@ -42,6 +42,7 @@ use crate::python::cost::{Site, TestFacts, Use};
 use crate::python::ended::outermost;
 use crate::python::project::Module;
 use crate::python::scope::MODULE;
+use crate::python::semantics::Semantics;
 use crate::query::SiteKind;
 use crate::rewrite;
 
@@ -198,7 +199,7 @@ fn fix(cx: &Context<'_>, worst: &TestFacts, tests: &[&TestFacts]) -> Result<Fix,
         return Err("other classes inherit the test and stay within the budget; mark the class".to_owned());
     }
     let Some(function) = m.function(def.stmt) else { return Err("it is no function".to_owned()) };
-    let (mark, import) = mark(m, def.stmt)?;
+    let (mark, import) = mark(cx.sem, m, def.stmt)?;
     let mut edits = vec![decorator(m, function, &mark)];
     edits.extend(import);
     edits.extend(registration(cx)?.into_iter().flatten());
@@ -222,7 +223,7 @@ fn decorator(m: &Module, function: &Function, mark: &str) -> Edit {
 }
 
 /// What `pytest.mark` is called at a function, and the import that it takes.
-fn mark(m: &Module, def: StmtId) -> Result<(String, Option<Edit>), String> {
+fn mark(sem: &Semantics<'_>, m: &Module, def: StmtId) -> Result<(String, Option<Edit>), String> {
     let hidden = |name: &str| {
         let scope = m.scopes.of_stmt(def);
         scope != MODULE && m.symbol(name).is_some_and(|symbol| !m.scopes.bindings(scope, symbol).is_empty())
@@ -246,7 +247,7 @@ fn mark(m: &Module, def: StmtId) -> Result<(String, Option<Edit>), String> {
     if hidden("pytest") {
         return Err("`pytest` is the name of something else in the class".to_owned());
     }
-    match rewrite::import(m, "pytest", None)? {
+    match rewrite::import(sem, m, "pytest", None)? {
         Some(edit) => Ok(("pytest.mark".to_owned(), Some(edit))),
         None => Err("`pytest` is not imported where every test sees it".to_owned()),
     }

@@ -30,7 +30,7 @@ use std::fmt;
 pub use custom::custom;
 
 /// Identifies a rule: one of testdiet's own by its place in [`ALL`], or one a project added.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Code(std::borrow::Cow<'static, str>);
 
 impl Code {

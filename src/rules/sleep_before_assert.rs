@@ -235,7 +235,7 @@ fn fix(cx: &Context<'_>, site: &Site, tests: &[ExprId], slept: f64) -> Result<Fi
     let timeout = write_seconds(cx.settings.fix.join_timeout.max((slept * 2.0).ceil()));
     let span = m.expr(site.expr).span;
     let mut edits = vec![Edit::replace(&m.file, span, format!("wait_until(lambda: {condition}, timeout={timeout})"))];
-    edits.extend(rewrite::import(m, "testdiet", Some("wait_until"))?);
+    edits.extend(rewrite::import(cx.sem, m, "testdiet", Some("wait_until"))?);
     let message = format!("Wait until `{}`", excerpt(&condition));
     Ok(Fix::new(Applicability::Unsafe, message, edits, rewrite::group("until", m, span))
         .because("it may hold before it is meant to, and what follows may count on the sleep as well"))
