@@ -49,7 +49,7 @@ pub struct FileTotal {
     pub file: Arc<PathBuf>,
     /// Its suite's root folder.
     pub suite: Arc<PathBuf>,
-    /// Sum over its tests; `bytes` is the largest one.
+    /// Sum over its tests, virtual time left out; `bytes` is the largest one.
     pub cost: Cost,
     /// Its tests.
     pub tests: Vec<TestTotal>,
@@ -924,7 +924,9 @@ fn total(
     let mut shared: Vec<crate::python::semantics::Def> = Vec::new();
     let mut rows = Vec::new();
     for t in tests {
-        add(&t.cost, t.runs);
+        // Virtual time costs nothing.
+        let sleep_s = if t.fast_time { 0.0 } else { t.cost.sleep_s };
+        add(&Cost { sleep_s, ..t.cost.clone() }, t.runs);
         for (def, info) in &t.fixtures {
             if info.shared && !shared.contains(def) {
                 shared.push(def.clone());
