@@ -926,7 +926,7 @@ fn total(
     for t in tests {
         // Virtual time costs nothing.
         let sleep_s = if t.fast_time { 0.0 } else { t.cost.sleep_s };
-        add(&Cost { sleep_s, ..t.cost.clone() }, t.runs);
+        add(&Cost { sleep_s, ..t.cost }, t.runs);
         for (def, info) in &t.fixtures {
             if info.shared && !shared.contains(def) {
                 shared.push(def.clone());
