@@ -125,12 +125,17 @@ fn what_a_package_offers_for_testing_is_product() {
         "src/pkg/_tests/util.py",
         "testing/deep/er/util.py",
         "other/testing/util.py",
+        "src/pkg/t/table.py",
+        "t/__init__.py",
+        "t/unit/util.py",
     ]);
     let expected = [
         "H other/testing/util.py",
         "H src/pkg/_tests/util.py",
         "T src/pkg/sub/test/test_a.py",
         "H src/pkg/sub/test/util.py",
+        "H t/__init__.py",
+        "H t/unit/util.py",
         "H testing/deep/er/util.py",
     ];
     assert_eq!(tree.found(&[]), expected);

@@ -161,7 +161,8 @@ impl Suite {
     /// offers help with testing to others: `trio.testing`, `pandas._testing`, `django.test`.
     fn is_named_for_tests(&self, folder: &Path) -> bool {
         let Some(name) = folder.file_name() else { return false };
-        if has_word(name, &["tests"]) {
+        // `t` at the top is what `tests` is elsewhere; further down it may be anything.
+        if has_word(name, &["tests"]) || name == "t" && folder.parent() == Some(&self.root) {
             return true;
         }
         if !is_test_name(name) {

@@ -142,9 +142,8 @@ fn key(m: &Arc<Module>) -> usize {
 /// Whether the source leaves open what something is, or what the class it is of derives from.
 fn undecided(t: &Type) -> bool {
     match t {
-        Type::Unknown => true,
+        Type::Unknown | Type::Instance(ClassRef::Project(_)) => true,
         Type::Instance(ClassRef::External(name)) => !name.starts_with("builtins."),
-        Type::Instance(ClassRef::Project(_)) => true,
         Type::Either(all) => all.iter().any(undecided),
         _ => false,
     }

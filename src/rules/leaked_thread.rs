@@ -122,7 +122,7 @@ pub(super) fn leaks(cx: &Context<'_>) -> Vec<Leak> {
     found
 }
 
-/// Whether a `with` around a statement waits for threads or processes: `with wait_threads_exit():`.
+/// Whether a `with` around a statement waits for threads or processes, `with wait_threads_exit():`, or for an error.
 fn waited_for(m: &Module, stmt: StmtId) -> bool {
     const ENDINGS: [&str; 6] = ["wait", "join", "exit", "clean", "reap", "stop"];
     let mut at = Some(stmt);
@@ -130,6 +130,10 @@ fn waited_for(m: &Module, stmt: StmtId) -> bool {
         if let StmtKind::With { items, .. } = &m.stmt(id).kind
             && items.iter().any(|(item, _)| {
                 let ExprKind::Call { func, .. } = m.expr(*item).kind else { return false };
+                // It is not to start at all.
+                if m.text(func).to_ascii_lowercase().ends_with("raises") {
+                    return true;
+                }
                 let name = m.text(func).rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
                 (name.contains("thread") || name.contains("process")) && ENDINGS.iter().any(|w| name.contains(w))
             })

@@ -110,9 +110,21 @@ class Writer:
     def elapsed(self):
         slept = self.seconds(1.0)
         least = round(slept - self.random.choice([0.1, 0.2, 0.4]), 2)
-        lines = ["started = time.monotonic()", self.sleep(slept), "elapsed = time.monotonic() - started"]
-        name = self.test([*lines, f"assert elapsed >= {least}", "assert elapsed < 60"])
-        self.order([(name, "elapsed", 0)], [(name, "sleep", 0)])
+        # As people bound it from above: by the number again, with some room, or by what surely is enough.
+        room = self.random.choice([0.2, 0.5, 1.0])
+        delay = f"delay_{len(self.tests)}"
+        written, most = self.random.choice([
+            ("", f"{round(slept + room, 2)}"), ("", f"{round(slept * 1.5, 2)}"), ("", "10"), ("", "60"),
+            (delay, f"2 * {delay}"), (delay, f"{delay} + {room}"), (delay, f"{delay} * {self.random.choice([1.5, 3])}"),
+        ])
+        lines = [f"{delay} = {self.constant(slept)}"] if written else []
+        lines += ["started = time.monotonic()", f"time.sleep({delay})" if written else self.sleep(slept), "elapsed = time.monotonic() - started"]
+        both = [f"assert {least} <= elapsed < {most}"], [f"assert elapsed >= {least}", f"assert elapsed < {most}"], [f"assert elapsed < {most}"]
+        asserted = self.random.choice(both)
+        name = self.test([*lines, *asserted])
+        if len(asserted) == 2 or "<=" in asserted[0]:
+            self.order([(name, "elapsed", 0)], [(name, "sleep", 0)])
+        self.order([(name, "sleep", 0)], [(name, "within", 0)])
 
     def too_long(self):
         t = self.seconds()

@@ -32,8 +32,9 @@ class Durations:
     def __init__(self, text):
         self.tree = ast.parse(text)
         self.constants = {}
-        for node in self.tree.body:
-            if isinstance(node, ast.Assign):
+        for node in ast.walk(self.tree):
+            # Constants of the module, and names for a delay that one test has.
+            if isinstance(node, ast.Assign) and (node in self.tree.body or node.targets[0].id.startswith("delay_")):
                 self.constants[node.targets[0].id] = self.number(node.value)
 
     def number(self, node):
@@ -48,9 +49,14 @@ class Durations:
         nodes = sorted((n for n in ast.walk(home) if hasattr(n, "lineno")), key=lambda n: (n.lineno, n.col_offset))
         if name == "sleep":
             found = [n.args[0] for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == "time.sleep"]
-        elif name == "elapsed":
-            compared = [n for n in nodes if isinstance(n, ast.Compare) and ast.unparse(n.left) == "elapsed"]
-            found = [n.comparators[0] for n in compared if isinstance(n.ops[0], ast.GtE)]
+        elif name in ("elapsed", "within"):
+            # `elapsed >= 1`, `elapsed < 2`, `1 <= elapsed < 2`
+            compared = [n for n in nodes if isinstance(n, ast.Compare)]
+            sides = [side for n in compared for side in zip([n.left, *n.comparators], n.ops, n.comparators)]
+            if name == "within":
+                found = [b for a, op, b in sides if isinstance(op, ast.Lt) and ast.unparse(a) == "elapsed"]
+            else:
+                found = [b if isinstance(op, ast.GtE) else a for a, op, b in sides if isinstance(op, (ast.GtE, ast.LtE))]
         else:
             calls = [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) != "worker.join"]
             found = [k.value for n in calls for k in n.keywords if k.arg == name]

@@ -35,6 +35,9 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
         "perf",
         "benchmark",
         "stress",
+        "hammer",
+        "torture",
+        "soak",
         "flood",
         "exhaust",
         "oom",
@@ -140,9 +143,26 @@ pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -
         "feed",
         "feed_data",
         "sendbytes",
+        "storbinary",
+        "storlines",
+        "retrbinary",
+        "retrlines",
+        "transfercmd",
     ];
-    const LIBRARIES: &[&str] =
-        &["socket.", "subprocess.", "os.write", "os.pipe", "os.openpty", "pty.", "select.", "selectors.", "asyncio.subprocess."];
+    const LIBRARIES: &[&str] = &[
+        "socket.",
+        "ftplib.",
+        "smtplib.",
+        "http.client.",
+        "subprocess.",
+        "os.write",
+        "os.pipe",
+        "os.openpty",
+        "pty.",
+        "select.",
+        "selectors.",
+        "asyncio.subprocess.",
+    ];
     m.ast.exprs.iter().find_map(|expr| {
         let ExprKind::Call { func, .. } = expr.kind else { return None };
         if !regions.iter().any(|r| r.contains(expr.span)) {

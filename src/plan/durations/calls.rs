@@ -194,7 +194,7 @@ impl Builder<'_, '_> {
             if let ArgKind::Keyword(k) = arg.kind {
                 let name = m.name(k).to_owned();
                 if duration_name(&name).is_some() {
-                    self.timeout(m, arg.value, &name, env, repeats(&name), false);
+                    self.timeout(m, arg.value, &name, env, repeats(&name), keeps_for_others(&name));
                 }
             }
         }
@@ -226,7 +226,7 @@ impl Builder<'_, '_> {
             self.model.slack = self.model.slack.max(c.value * unit);
             return;
         }
-        if let Some(form) = self.form_in(&c, name, unit, whole) {
+        if let Some(form) = self.form_in(&c, name, unit, whole && c.integer) {
             self.timeouts.push((form, repeats));
         }
     }
@@ -431,6 +431,13 @@ fn fields(sem: &Semantics<'_>, class: &Def, depth: usize) -> Option<Vec<Param>> 
         }
     }
     Some(out)
+}
+
+/// Whether a duration is a time to live, which stores outside of Python often count in whole seconds (HAZARDS row 13): an int handed
+/// to a call that is not seen stays one.
+fn keeps_for_others(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["ttl", "expir", "max_age", "maxage", "lifetime", "lease"].iter().any(|word| lower.contains(word))
 }
 
 /// Whether a test speaks of something that expires, resets or is let through at a rate.

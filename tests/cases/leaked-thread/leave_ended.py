@@ -2,6 +2,8 @@ import multiprocessing
 import threading
 import unittest
 
+import pytest
+
 
 def run(thread):
     thread.start()
@@ -124,3 +126,9 @@ class Kept(unittest.TestCase):
 
     def tearDown(self):
         self.timer.cancel()
+
+
+def test_does_not_start():
+    timer = threading.Timer(60, print)
+    with pytest.raises(RuntimeError):
+        timer.start()

@@ -31,3 +31,14 @@ def test_names(results):
     threads = [threading.Thread(target=results.append, args=(n,)) for n in names]
     for thread in threads:
         thread.start()
+
+
+def _hammer(store):
+    workers = [threading.Thread(target=store.put) for _ in range(120)]
+    for worker in workers:
+        worker.start()
+
+
+def test_hammered(store):
+    _hammer(store)
+    assert store
