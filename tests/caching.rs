@@ -156,13 +156,14 @@ const FILES: &[(&str, &[&str])] = &[
             "for i in range(5_000):\n    print(i)\n",
         ],
     ),
-    (
-        "src/app/__init__.py",
-        &["from .monitor import Monitor\n", "import threading\nclass Worker(threading.Thread): pass\n"],
-    ),
+    ("src/app/__init__.py", &["from .monitor import Monitor\n", "import threading\nclass Worker(threading.Thread): pass\n"]),
     (
         "src/app/monitor.py",
-        &["DEFAULT = 2.0\n", "DEFAULT = 0.5\n", "class Monitor:\n    def __init__(self, timeout=DEFAULT):\n        self.timeout = timeout\n"],
+        &[
+            "DEFAULT = 2.0\n",
+            "DEFAULT = 0.5\n",
+            "class Monitor:\n    def __init__(self, timeout=DEFAULT):\n        self.timeout = timeout\n",
+        ],
     ),
     ("src/app/workers.py", &["from app import Worker\n", "import threading\nclass Worker(threading.Timer): pass\n"]),
     ("src/helpers.py", &["def settle(): pass\n"]),

@@ -84,7 +84,8 @@ impl Module {
         let (ast, matches) = match lower::parse(source.text()) {
             Some(tree) => {
                 let ast = lower::lower(&tree, source.text());
-                let matches = if mask.is_empty() { Vec::new() } else { queries.compiled(mask)?.run(mask, &tree, &ast, source.text()) };
+                let matches =
+                    if mask.is_empty() { Vec::new() } else { queries.compiled(mask)?.run(mask, &tree, &ast, source.text()) };
                 (ast, matches)
             }
             None => (Ast::default(), Vec::new()),

@@ -85,7 +85,8 @@ impl<'p> View<'p> {
     /// What was asked so far, in order.
     #[must_use]
     pub fn facts(&self) -> Vec<Fact> {
-        let mut facts: Vec<Fact> = self.facts.iter().flat_map(|facts| facts.borrow().iter().cloned().collect::<Vec<_>>()).collect();
+        let mut facts: Vec<Fact> =
+            self.facts.iter().flat_map(|facts| facts.borrow().iter().cloned().collect::<Vec<_>>()).collect();
         facts.sort();
         facts
     }
