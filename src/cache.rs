@@ -156,7 +156,7 @@ impl Question {
         let meta = std::env::current_exe().and_then(fs::metadata).ok()?;
         let built = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         let program = format!("{} {} {}", env!("CARGO_PKG_VERSION"), meta.len(), built.as_nanos());
-        let asked = format!("{:?} {:?} {:?}", input.folders, input.own, input.rules);
+        let asked = format!("{:?} {:?} {:?} {:x}", input.folders, input.own, input.rules, input.evidence.stamp());
         let settings: BTreeSet<&str> = settings.values().map(String::as_str).collect();
         let mut parts = vec![program.as_str(), &asked];
         parts.extend(settings);

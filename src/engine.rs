@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use crate::config::{Budgets, CustomRule, Settings};
 use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
+use crate::evidence::Evidence;
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::durations::{self, Groups, Key, Model, Planned};
 use crate::plan::number::write_seconds;
@@ -54,10 +55,12 @@ pub struct FileTotal {
     pub file: Arc<PathBuf>,
     /// Its suite's root folder.
     pub suite: Arc<PathBuf>,
-    /// Sum over its tests; `bytes` is the largest one.
+    /// Sum over its tests, virtual time left out; `bytes` is the largest one.
     pub cost: Cost,
     /// Its tests.
     pub tests: Vec<TestTotal>,
+    /// Seconds that those of its tests were measured to sleep that are known as they are now, and how many those are.
+    pub measured: Option<(f64, usize)>,
 }
 
 /// A file that could not be read or written.
@@ -123,6 +126,8 @@ pub struct Input {
     pub own: Vec<crate::query::Own>,
     /// The rules those queries belong to, by the index that [`crate::query::Own::rule`] holds.
     pub rules: Vec<CustomRule>,
+    /// What runs of the tests have shown.
+    pub evidence: Arc<Evidence>,
 }
 
 impl Input {
@@ -357,6 +362,7 @@ impl<'i> Run<'i> {
         })?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
         let mut project = Project::new(queries, roles, input.suites());
+        project.evidence = Arc::clone(&input.evidence);
         project.overlay(input.stdin.iter().map(Arc::clone));
         Ok(Self { input, project, memory: None })
     }
@@ -954,11 +960,13 @@ fn total(
     tests: &[crate::python::cost::TestFacts],
     suite: &Path,
 ) -> Option<FileTotal> {
+    let slept: Vec<f64> = tests.iter().filter_map(|t| sem.project.evidence.slept_in_all(suite, &t.test.id)).collect();
     let mut out = FileTotal {
         file: Arc::clone(&module.file),
         suite: Arc::new(suite.to_path_buf()),
         cost: Cost::default(),
         tests: Vec::new(),
+        measured: (!slept.is_empty()).then(|| (slept.iter().sum(), slept.len())),
     };
     let mut add = |cost: &Cost, runs: u64| {
         out.cost.sleep_s += cost.sleep_s * runs as f64;
@@ -969,7 +977,9 @@ fn total(
     let mut shared: Vec<crate::python::semantics::Def> = Vec::new();
     let mut rows = Vec::new();
     for t in tests {
-        add(&t.cost, t.runs);
+        // Virtual time costs nothing.
+        let sleep_s = if t.fast_time { 0.0 } else { t.cost.sleep_s };
+        add(&Cost { sleep_s, ..t.cost.clone() }, t.runs);
         for (def, info) in &t.fixtures {
             if info.shared && !shared.contains(def) {
                 shared.push(def.clone());
@@ -1020,7 +1030,14 @@ mod tests {
     /// What a round makes of the given fixes, and the groups that it refuses.
     fn round(fixes: &[(u32, u32, &str)]) -> (Vec<String>, HashSet<String>) {
         let source = Arc::new(SourceFile::from_bytes(PathBuf::from("test_a.py"), TEXT.into()).unwrap());
-        let input = Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() };
+        let input = Input {
+            files: Vec::new(),
+            folders: Vec::new(),
+            stdin: None,
+            own: Vec::new(),
+            rules: Vec::new(),
+            evidence: Arc::default(),
+        };
         let findings = fixes.iter().map(|&(from, to, content)| finding(&source, Span::new(from, to), content)).collect();
         let checked = Checked { findings, ..Checked::default() };
         let current = HashMap::from_iter([(source.path.clone(), source)]);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::project::{Module, Project};
 use super::stdlib;
 use crate::discover::{Role, Suite, module_roots};
+use crate::evidence::Evidence;
 use crate::source::{SourceError, SourceFile};
 
 /// The answer to one question about the project.
@@ -65,6 +66,8 @@ const fn halves(digest: u128) -> [u64; 2] {
 /// What one judgement asks a project, and the answers.
 pub struct View<'p> {
     project: &'p Project,
+    /// What runs of the tests have shown; the same for all judgements of a run.
+    pub evidence: &'p Evidence,
     /// Kept only when somebody wants to know.
     facts: Option<RefCell<HashSet<Fact>>>,
 }
@@ -73,7 +76,7 @@ impl<'p> View<'p> {
     /// A view in which nothing was asked yet.
     #[must_use]
     pub fn of(project: &'p Project) -> Self {
-        Self { project, facts: project.noting.then(RefCell::default) }
+        Self { project, evidence: &project.evidence, facts: project.noting.then(RefCell::default) }
     }
 
     fn note(&self, fact: impl FnOnce() -> Fact) {
