@@ -960,7 +960,7 @@ fn total(
     tests: &[crate::python::cost::TestFacts],
     suite: &Path,
 ) -> Option<FileTotal> {
-    let slept: Vec<f64> = tests.iter().filter_map(|t| sem.project.evidence().slept_in_all(suite, &t.test.id)).collect();
+    let slept: Vec<f64> = tests.iter().filter_map(|t| sem.project.evidence.slept_in_all(suite, &t.test.id)).collect();
     let mut out = FileTotal {
         file: Arc::clone(&module.file),
         suite: Arc::new(suite.to_path_buf()),

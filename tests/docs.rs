@@ -175,6 +175,35 @@ fn every_link_of_the_documentation_leads_somewhere() {
     }
 }
 
+/// Whoever copies a command from a page gets no error for its name or its flags.
+#[test]
+fn every_command_of_the_documentation_is_one() {
+    let mut seen = 0;
+    for page in ["README.md", "CONTRIBUTING.md", "docs/fast-time.md", "tests/hazards/README.md"] {
+        let text = read(page);
+        // Lines of code blocks, and what stands between backquotes.
+        let blocks = text.lines().filter_map(|line| line.strip_prefix("    ").or_else(|| line.strip_prefix("$ ")));
+        let inline = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for command in blocks.chain(inline).filter(|command| command.starts_with("testdiet ")) {
+            // What the shell does with it afterwards, and words that stand for others.
+            let command = command.split([' ', '\n']).take_while(|word| !["#", ">", "|"].contains(word));
+            let command = command.collect::<Vec<_>>().join(" ");
+            let mut words = shlex::split(&command).unwrap_or_else(|| panic!("{page}: `{command}` has an open quote"));
+            if ["COMMAND", "SHELL"].iter().any(|name| words.iter().any(|word| word == name)) {
+                continue;
+            }
+            words.retain(|word| !word.starts_with('[') && !word.ends_with(']'));
+            // Help stops a run after the flags were taken for what they are.
+            let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+            words.insert(end, "--help".to_owned());
+            let output = Command::new(env!("CARGO_BIN_EXE_testdiet")).args(&words[1..]).output().unwrap();
+            assert!(output.status.success(), "{page}: `{command}`:\n{}", String::from_utf8_lossy(&output.stderr));
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "only {seen} commands were found");
+}
+
 /// m2 carries the clock as a suite has it that takes no new dependency.
 #[test]
 fn the_clock_of_m2_is_what_init_writes() {

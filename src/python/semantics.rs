@@ -189,11 +189,11 @@ impl<'p> Semantics<'p> {
     /// Whether a join was measured to wait for threads and processes only; `None` where it was not measured, or where its lines hold
     /// another join.
     fn seen_to_join_threads(&self, m: &Module, call: ExprId) -> Option<bool> {
-        if self.project.evidence().stamp() == 0 {
+        if self.project.evidence.stamp() == 0 {
             return None;
         }
         let lines = m.lines(call);
-        let threads = self.project.evidence().joins_threads(&m.source, lines.clone())?;
+        let threads = self.project.evidence.joins_threads(&m.source, lines.clone())?;
         let beside = |&&other: &&ExprId| m.lines(other).any(|line| lines.contains(&line));
         (m.calls(m.symbol("join")?).iter().filter(beside).count() == 1).then_some(threads)
     }

@@ -66,6 +66,8 @@ const fn halves(digest: u128) -> [u64; 2] {
 /// What one judgement asks a project, and the answers.
 pub struct View<'p> {
     project: &'p Project,
+    /// What runs of the tests have shown; the same for all judgements of a run.
+    pub evidence: &'p Evidence,
     /// Kept only when somebody wants to know.
     facts: Option<RefCell<HashSet<Fact>>>,
 }
@@ -74,7 +76,7 @@ impl<'p> View<'p> {
     /// A view in which nothing was asked yet.
     #[must_use]
     pub fn of(project: &'p Project) -> Self {
-        Self { project, facts: project.noting.then(RefCell::default) }
+        Self { project, evidence: &project.evidence, facts: project.noting.then(RefCell::default) }
     }
 
     fn note(&self, fact: impl FnOnce() -> Fact) {
@@ -90,12 +92,6 @@ impl<'p> View<'p> {
             self.facts.iter().flat_map(|facts| facts.borrow().iter().cloned().collect::<Vec<_>>()).collect();
         facts.sort();
         facts
-    }
-
-    /// What runs of the tests have shown. The same in all judgements of a run, and of those that answer for one another.
-    #[must_use]
-    pub fn evidence(&self) -> &'p Evidence {
-        &self.project.evidence
     }
 
     /// As [`Project::source`].

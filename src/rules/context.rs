@@ -148,7 +148,7 @@ impl<'a> Context<'a> {
     /// of those that reach it were measured, and nobody else sleeps in its lines.
     #[must_use]
     pub fn measured(&self, site: &Site, test: &TestFacts) -> Option<(Slept, f64)> {
-        let evidence = self.sem.project.evidence();
+        let evidence = self.sem.project.evidence;
         if evidence.stamp() == 0 {
             return None;
         }
