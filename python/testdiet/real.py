@@ -53,12 +53,13 @@ thread_ns = time.thread_time_ns
 
 def had_turn(native_id, since, enough):
     """Whether a thread, by the operating system's number for it, used ``enough`` nanoseconds of CPU time since it had used ``since``, or
-    does not want any now. A thread that waits for a CPU has not had its turn, however long ago it could have run."""
+    does not want any now. A thread that waits for a CPU or a disk has not had its turn, however long ago it could have run."""
     try:
         with open(f"/proc/self/task/{native_id}/schedstat", "rb") as file:
             used = int(file.read().split()[0]) - since
         with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
-            runs = file.read().rpartition(b")")[2].split()[0] == b"R"
+            # Runnable, or waiting for a disk, which ends by itself.
+            runs = file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
     except (OSError, IndexError, ValueError):
         # It is gone, or the system does not tell.
         return True

@@ -4,6 +4,119 @@ PYTEST_DONT_REWRITE
 """
 
 
+# ---- real --------------------------------------------------------------------------------------------------------------------
+import functools
+import gc
+import inspect
+import threading
+import time
+
+
+def _real_sleep():
+    """``time.sleep`` itself, whatever stands for it by now."""
+    builtin = type(time.monotonic)
+    if not isinstance(time.sleep, builtin):
+        for one in gc.get_objects():
+            if type(one) is builtin and one.__self__ is time and one.__name__ == "sleep":
+                return one
+    return inspect.unwrap(time.sleep)
+
+
+class Real:
+    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled."""
+
+    sleep = staticmethod(_real_sleep())
+    monotonic = staticmethod(time.monotonic)
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    perf_counter = staticmethod(time.perf_counter)
+    perf_counter_ns = staticmethod(time.perf_counter_ns)
+    time_ns = staticmethod(time.time_ns)
+    localtime = staticmethod(time.localtime)
+    gmtime = staticmethod(time.gmtime)
+    ctime = staticmethod(time.ctime)
+    asctime = staticmethod(time.asctime)
+    strftime = staticmethod(time.strftime)
+    condition_wait = threading.Condition.wait
+    thread_start = threading.Thread.start
+    thread_join = threading.Thread.join
+    bootstrap_inner = threading.Thread._bootstrap_inner
+    # Last: from here on the name means this.
+    time = staticmethod(time.time)
+
+
+if hasattr(time, "clock_gettime_ns"):
+    # time-machine 2 exchanges the code of time.monotonic itself while somebody travels.
+    real_ns = functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
+else:
+    real_ns = time.monotonic_ns
+
+thread_ns = time.thread_time_ns
+
+
+def had_turn(native_id, since, enough):
+    """Whether a thread, by the operating system's number for it, used ``enough`` nanoseconds of CPU time since it had used ``since``, or
+    does not want any now. A thread that waits for a CPU or a disk has not had its turn, however long ago it could have run."""
+    try:
+        with open(f"/proc/self/task/{native_id}/schedstat", "rb") as file:
+            used = int(file.read().split()[0]) - since
+        with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
+            # Runnable, or waiting for a disk, which ends by itself.
+            runs = file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+    except (OSError, IndexError, ValueError):
+        # It is gone, or the system does not tell.
+        return True
+    return used >= enough or not runs
+
+
+# ---- turns -------------------------------------------------------------------------------------------------------------------
+#: Nanoseconds of its own that a thread which was woken may run before a deadline that real time brings wakes another one. What it
+#: waits for a CPU does not count, and whom it wakes has what it left. Wakings keep their order that way on a loaded machine.
+HANDOVER = 50_000_000
+#: Nanoseconds, real, after which a deadline is put off no longer, whatever was not run yet.
+PUT_OFF = 2_000_000_000
+
+
+class ThreadState:
+    """A thread the clock knows. It is running unless ``wait`` says otherwise."""
+
+    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event", "turn", "left", "back", "cpu")
+
+    def __init__(self, thread, test):
+        self.thread = thread
+        self.ident = None
+        self.native_id = None
+        self.wait = None
+        self.ended = False
+        self.joiners = []
+        # The number of the test that it belongs to.
+        self.test = test
+        # Deadlines that it met since the last event, which has a number too.
+        self.expired = self.event = 0
+        # When what it does began, by this clock; how many nanoseconds of its turn were left then; when it really began to run
+        # (None: not yet), and the CPU time that it had used.
+        self.turn = self.left = self.cpu = 0
+        self.back = None
+
+    def runs(self):
+        """The calling thread is this one, and runs again."""
+        self.back = real_ns()
+        self.cpu = thread_ns()
+
+    def follows(self, waker, now):
+        """It is to run because of what the calling thread did, ``waker`` if that is known."""
+        self.back = None
+        left = waker.left - (thread_ns() - waker.cpu) if waker is not None else 0
+        self.turn, self.left = (waker.turn, left) if left > 0 else (now, HANDOVER)
+
+    def precedes(self, deadline, now):
+        """Whether it has to have its turn before that deadline, which is over."""
+        if self.turn > deadline or now - deadline > PUT_OFF:
+            return False
+        if self.back is None or real_ns() - self.back < self.left:
+            return True
+        return not had_turn(self.native_id, self.cpu, self.left)
+
+
 # ---- clock -------------------------------------------------------------------------------------------------------------------
 import _thread
 import heapq
