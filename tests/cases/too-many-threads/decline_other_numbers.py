@@ -31,3 +31,9 @@ def test_names(results):
     threads = [threading.Thread(target=results.append, args=(n,)) for n in names]
     for thread in threads:
         thread.start()
+
+
+def test_close_race(pool):
+    threads = [threading.Thread(target=pool.close) for _ in range(20)]
+    for thread in threads:
+        thread.start()
