@@ -348,7 +348,14 @@ fn input(root: &Path) -> Result<Input, Failure> {
     let found = discover(&[], &configuration)?;
     let files = found.files.into_iter().map(|f| Ok((f.clone(), configuration.for_path(&f.path)?)));
     let files = files.collect::<Result<_, Failure>>()?;
-    Ok(Input { files, folders: vec![root.to_path_buf()], stdin: None, own: Vec::new(), rules: Vec::new() })
+    Ok(Input {
+        files,
+        folders: vec![root.to_path_buf()],
+        stdin: None,
+        own: Vec::new(),
+        rules: Vec::new(),
+        evidence: std::sync::Arc::default(),
+    })
 }
 
 fn parses(text: &str) -> bool {

@@ -2,13 +2,14 @@
 ;;
 ;; Large collections are charged eight bytes an element: a pointer, whatever it points to.
 ;;
-;; trigger above 2500: ["')\]]\s*\*\s*([\w(][\w. \t*()<+-]*)
-;; trigger above 10000: [A-Za-z_]\w*\s*\*\s*([\d(][\w. \t*()<+-]*)
-;; trigger above 10000: [A-Za-z_]\w*\s*\*\s*([A-Z_]{2}[\w. \t*()<+-]*)
-;; trigger above 2500: ([\w(][\w. \t*()<+-]*)\*\s*(?:[bBrRuU]{0,2}["']|\[)
-;; trigger above 2500: \b(?:bytearray|bytes|urandom|token_bytes|token_hex|randbytes|zeros|ones|empty|full|arange)\s*\(([^,\n]*)
-;; trigger above 2500: \b(?:list|tuple|set)\s*\(\s*range\s*\(([^)\n]*)
-;; trigger above 2500: \bfor\b[^\n]*\brange\s*\(([^)\n]*)
+;; trigger above allocation: (?<repeated>["')\]])\s*\*\s*([\w(][\w. \t*()<+-]*)
+;; trigger above allocation / 2: [A-Za-z_]\w*\s*\*\s*([\d(][\w. \t*()<+-]*)
+;; trigger above allocation / 2: [A-Za-z_]\w*\s*\*\s*([A-Z_]{2}[\w. \t*()<+-]*)
+;; trigger above allocation / 8: ([\w(][\w. \t*()<+-]*)\*\s*(?:[bBrRuU]{0,2}["']|\[)
+;; trigger above allocation / 8: \b(?:zeros|ones|empty|full|arange)\s*\(([^,\n]*)
+;; trigger above allocation / 2: \b(?:bytearray|bytes|urandom|token_bytes|token_hex|randbytes)\s*\(([^,\n]*)
+;; trigger above allocation / 8: \b(?:list|tuple|set)\s*\(\s*range\s*\(([^)\n]*)
+;; trigger above allocation / 8: \bfor\b[^\n]*\brange\s*\(([^)\n]*)
 
 ;; "x" * 100_000, b"\0" * SIZE, line * 1000, [0] * 100_000: the unit's own length counts.
 ((binary_operator left: (_) @unit operator: "*" right: (_) @amount) @allocation

@@ -1,6 +1,6 @@
 ;; Loops, by what they iterate over; how often that is, the semantic model says.
 ;;
-;; trigger above 1000: \b(?:range|repeat)\s*\(([^)\n]*)
+;; trigger above iterations-per-loop: \b(?:range|repeat)\s*\(([^)\n]*)
 
 ;; for i in range(100_000): …
 (for_statement right: (call) @loop)

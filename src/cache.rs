@@ -164,7 +164,7 @@ fn name(input: &Input) -> Option<String> {
         add(&format!("{setting} {suite} {:?} {} {on}", found.role, found.explicit));
         add(found.path.to_str()?);
     }
-    add(&format!("{:?} {:?} {:?}", input.folders, input.own, input.rules));
+    add(&format!("{:?} {:?} {:?} {:x}", input.folders, input.own, input.rules, input.evidence.stamp()));
     Some(format!("{:032x}{SUFFIX}", hash.finish_128()))
 }
 
@@ -217,6 +217,7 @@ struct StoredTotal {
     suite: u32,
     cost: Cost,
     tests: Vec<(String, u64, Cost, bool, bool)>,
+    measured: Option<(f64, usize)>,
 }
 
 /// Paths, each written once.
@@ -361,12 +362,18 @@ impl StoredFix {
 impl StoredTotal {
     fn new(total: &FileTotal, names: &mut Names) -> Option<Self> {
         let tests = total.tests.iter().map(|t| (t.id.clone(), t.runs, t.cost, t.exempt, t.slow)).collect();
-        Some(Self { file: names.of(&total.file)?, suite: names.of(&total.suite)?, cost: total.cost, tests })
+        Some(Self {
+            file: names.of(&total.file)?,
+            suite: names.of(&total.suite)?,
+            cost: total.cost,
+            tests,
+            measured: total.measured,
+        })
     }
 
     fn total(self, file: &dyn Fn(u32) -> Option<Arc<PathBuf>>) -> Option<FileTotal> {
         let test = |(id, runs, cost, exempt, slow)| TestTotal { id, runs, cost, exempt, slow };
         let tests = self.tests.into_iter().map(test).collect();
-        Some(FileTotal { file: file(self.file)?, suite: file(self.suite)?, cost: self.cost, tests })
+        Some(FileTotal { file: file(self.file)?, suite: file(self.suite)?, cost: self.cost, tests, measured: self.measured })
     }
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::config::{CustomRule, Settings};
+use crate::config::{Budgets, CustomRule, Settings};
 use crate::discover::{Found, Role, Suite};
 use crate::edit::{Applicability, Edit, Fix, apply, compatible};
+use crate::evidence::Evidence;
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::durations::{self, Groups, Key, Model, Planned};
 use crate::plan::number::write_seconds;
@@ -48,10 +49,12 @@ pub struct FileTotal {
     pub file: Arc<PathBuf>,
     /// Its suite's root folder.
     pub suite: Arc<PathBuf>,
-    /// Sum over its tests; `bytes` is the largest one.
+    /// Sum over its tests, virtual time left out; `bytes` is the largest one.
     pub cost: Cost,
     /// Its tests.
     pub tests: Vec<TestTotal>,
+    /// Seconds that those of its tests were measured to sleep that are known as they are now, and how many those are.
+    pub measured: Option<(f64, usize)>,
 }
 
 /// A file that could not be read or written.
@@ -117,6 +120,8 @@ pub struct Input {
     pub own: Vec<crate::query::Own>,
     /// The rules those queries belong to, by the index that [`crate::query::Own::rule`] holds.
     pub rules: Vec<CustomRule>,
+    /// What runs of the tests have shown.
+    pub evidence: Arc<Evidence>,
 }
 
 impl Input {
@@ -291,6 +296,11 @@ pub fn generated(source: &SourceFile) -> bool {
     source.text().lines().take(MARK_LINES).any(|line| line.contains("@generated"))
 }
 
+/// The smallest budget of any file.
+fn smallest(input: &Input, budget: impl Fn(&Budgets) -> u64) -> Option<u64> {
+    input.files.iter().map(|(_, settings)| budget(&settings.budgets)).min()
+}
+
 struct Run<'i> {
     input: &'i Input,
     project: Project,
@@ -334,12 +344,16 @@ struct Step {
 
 impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
-        let queries = Queries::load_for(input.own.clone(), |rule| {
+        let mut budgets = Budgets::default();
+        budgets.allocation = smallest(input, |b| b.allocation).unwrap_or(budgets.allocation);
+        budgets.iterations_per_loop = smallest(input, |b| b.iterations_per_loop).unwrap_or(budgets.iterations_per_loop);
+        let queries = Queries::load_for(input.own.clone(), &budgets, |rule| {
             let rule = rules::ALL.iter().find(|r| r.code.as_str() == rule);
             rule.is_some_and(|r| input.files.iter().any(|(_, settings)| settings.selected(&r.code)))
         })?;
         let roles = input.files.iter().map(|(f, _)| (f.path.clone(), f.role)).collect();
         let mut project = Project::new(queries, roles, input.suites());
+        project.evidence = Arc::clone(&input.evidence);
         project.overlay(input.stdin.iter().map(Arc::clone));
         Ok(Self { input, project })
     }
@@ -372,12 +386,15 @@ impl<'i> Run<'i> {
         // A conftest.py that does so passes it on to those who use its fixtures.
         let mut asked = 0;
         loop {
-            let offers: Vec<Offer> = wanted[asked..].par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
+            // All are parsed before any is asked: an answer looks into other modules, and would wait for those that others parse.
+            let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
+            let asking: Vec<_> = wanted[asked..].iter().filter(|(i, ..)| shared(*i)).collect();
+            asking.par_iter().for_each(|(_, source, _)| _ = self.project.load(&source.path));
+            let offers: Vec<Offer> = asking.par_iter().filter_map(|(i, source, _)| self.offer(*i, source)).collect();
             asked = wanted.len();
             let (named, rest): (Vec<_>, Vec<_>) =
                 idle.into_par_iter().partition(|(_, source, _)| offers.iter().any(|o| o.is_taken_up_by(source)));
             idle = rest;
-            let shared = |i: usize| matches!(self.input.files[i].0.role, Role::Helper | Role::Conftest);
             let more = named.iter().any(|(i, ..)| shared(*i));
             wanted.extend(named);
             if !more {
@@ -890,11 +907,13 @@ fn total(
     tests: &[crate::python::cost::TestFacts],
     suite: &Path,
 ) -> Option<FileTotal> {
+    let slept: Vec<f64> = tests.iter().filter_map(|t| sem.project.evidence.slept_in_all(suite, &t.test.id)).collect();
     let mut out = FileTotal {
         file: Arc::clone(&module.file),
         suite: Arc::new(suite.to_path_buf()),
         cost: Cost::default(),
         tests: Vec::new(),
+        measured: (!slept.is_empty()).then(|| (slept.iter().sum(), slept.len())),
     };
     let mut add = |cost: &Cost, runs: u64| {
         out.cost.sleep_s += cost.sleep_s * runs as f64;
@@ -905,7 +924,9 @@ fn total(
     let mut shared: Vec<crate::python::semantics::Def> = Vec::new();
     let mut rows = Vec::new();
     for t in tests {
-        add(&t.cost, t.runs);
+        // Virtual time costs nothing.
+        let sleep_s = if t.fast_time { 0.0 } else { t.cost.sleep_s };
+        add(&Cost { sleep_s, ..t.cost.clone() }, t.runs);
         for (def, info) in &t.fixtures {
             if info.shared && !shared.contains(def) {
                 shared.push(def.clone());
@@ -956,7 +977,14 @@ mod tests {
     /// What a round makes of the given fixes, and the groups that it refuses.
     fn round(fixes: &[(u32, u32, &str)]) -> (Vec<String>, HashSet<String>) {
         let source = Arc::new(SourceFile::from_bytes(PathBuf::from("test_a.py"), TEXT.into()).unwrap());
-        let input = Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() };
+        let input = Input {
+            files: Vec::new(),
+            folders: Vec::new(),
+            stdin: None,
+            own: Vec::new(),
+            rules: Vec::new(),
+            evidence: Arc::default(),
+        };
         let findings = fixes.iter().map(|&(from, to, content)| finding(&source, Span::new(from, to), content)).collect();
         let checked = Checked { findings, ..Checked::default() };
         let current = HashMap::from_iter([(source.path.clone(), source)]);

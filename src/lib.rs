@@ -17,6 +17,7 @@
 //! * [`init`] proposes what a suite needs once: configuration, a conftest block, guidelines, hooks.
 //! * [`pytest`] runs the user's tests, for the commands that ask a run and not the source; [`measure`] keeps what it saw,
 //!   [`verify`] of the fixes what a run proves.
+//! * [`evidence`] is what such runs have shown of a place or a test, for the rules and the planner: read, where it is fresh.
 //! * [`fingerprint`] recognises a finding of an earlier run; [`baseline`] and [`changed`] say which are old.
 //! * [`cache`] keeps what a run found for the next one.
 //! * [`review`] asks a person about each fix.
@@ -30,6 +31,7 @@ pub mod config;
 pub mod discover;
 pub mod edit;
 pub mod engine;
+pub mod evidence;
 pub mod finding;
 pub mod fingerprint;
 pub mod init;

@@ -28,6 +28,7 @@ use regex::bytes::RegexSet;
 use tree_sitter::{Query, QueryCursor, QueryErrorKind, QueryPredicateArg, StreamingIterator, Tree};
 
 use self::trigger::{Expressions, Text, Triggers};
+use crate::config::Budgets;
 use crate::python::ast::{Ast, ExprId};
 use crate::source::Span;
 
@@ -255,15 +256,16 @@ impl Queries {
     /// # Errors
     /// When one of the project's does not compile, or names a predicate, capture or setting that does not exist.
     pub fn load(own: Vec<Own>) -> Result<Self, QueryError> {
-        Self::load_for(own, |_| true)
+        Self::load_for(own, &Budgets::default(), |_| true)
     }
 
     /// Loads a project's own queries, and of the built-in ones those that some wanted rule needs: one that only serves rules
-    /// that are off says so (`;; only for: rule, rule`) and costs nothing, not even its triggers.
+    /// that are off says so (`;; only for: rule, rule`) and costs nothing, not even its triggers. What is within the budgets is
+    /// not looked for.
     ///
     /// # Errors
     /// As [`Queries::load`].
-    pub fn load_for(own: Vec<Own>, wanted: impl Fn(&str) -> bool) -> Result<Self, QueryError> {
+    pub fn load_for(own: Vec<Own>, budgets: &Budgets, wanted: impl Fn(&str) -> bool) -> Result<Self, QueryError> {
         let mut files = Vec::new();
         let mut expressions = Expressions::default();
         let serves = |text: &str| {
@@ -276,7 +278,7 @@ impl Queries {
         for (name, text, custom) in builtin.chain(own) {
             let mut triggers = Triggers::default();
             for (line, header) in text.lines().enumerate() {
-                let read = triggers.read(header, &mut expressions);
+                let read = triggers.read(header, budgets, &mut expressions);
                 read.map_err(|message| QueryError { file: name.clone(), line: line + 1, message })?;
             }
             files.push(File { name, text, triggers, custom });

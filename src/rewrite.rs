@@ -81,6 +81,98 @@ pub fn line_after(m: &Module, stmt: StmtId, text: &str) -> Result<Edit, String> 
     Ok(Edit::insert(&m.file, end, format!("{}{}{text}", source.newline().as_str(), source.indent_at(span.start))))
 }
 
+/// Most lines that a new `with` moves: more, and the diff says less than a cleanup would.
+const MOVED: usize = 12;
+
+/// Turns `name = value` into `with value as name:` over what follows in its block as far as that uses it, or what it made of it.
+///
+/// # Errors
+/// Where it is used beyond that, or where its lines cannot be moved as they are.
+pub fn with_block(m: &Module, stmt: StmtId, value: ExprId) -> Result<Vec<Edit>, String> {
+    let (span, source) = (m.stmt(stmt).span, &m.source);
+    let StmtKind::Assign { targets, .. } = &m.stmt(stmt).kind else { return Err("it is not kept by a name".to_owned()) };
+    let [target] = targets[..] else { return Err("it is not kept by a name".to_owned()) };
+    let ExprKind::Name(name) = m.expr(target).kind else { return Err("it is kept by more than a local name".to_owned()) };
+    if !alone(m, stmt) || m.expr(value).span.end != span.end {
+        return Err("it shares its lines with something else".to_owned());
+    }
+    let parent = m.stmt(stmt).parent.ok_or("it stands in no function")?;
+    let mut after: Vec<StmtId> = Vec::new();
+    m.stmt(parent).kind.blocks(&mut |block| {
+        if let Some(at) = block.iter().position(|s| *s == stmt) {
+            after = block[at + 1..].to_vec();
+        }
+    });
+    // What is made of it is used up with it: a cursor, a reader, a future.
+    let mut names = vec![name];
+    let mentions = |region: Span, names: &[crate::python::ast::Symbol]| {
+        m.ast.exprs.iter().any(|e| matches!(e.kind, ExprKind::Name(n) if names.contains(&n)) && region.contains(e.span))
+    };
+    let mut used = 0;
+    for (i, &next) in after.iter().enumerate() {
+        let region = m.stmt(next).span;
+        if !mentions(region, &names) {
+            continue;
+        }
+        used = i + 1;
+        for s in m.ast.stmts.iter().filter(|s| region.contains(s.span)) {
+            if !mentions(s.span, &names) {
+                continue;
+            }
+            let mut bound = Vec::new();
+            match &s.kind {
+                StmtKind::Assign { targets, .. } => bound.extend(targets.iter().copied()),
+                StmtKind::For { target, .. } => bound.push(*target),
+                StmtKind::With { items, .. } => bound.extend(items.iter().filter_map(|(_, target)| *target)),
+                StmtKind::Function(_) | StmtKind::Class(_) => {
+                    return Err("a function that may be called later uses it".to_owned());
+                }
+                _ => {}
+            }
+            while let Some(target) = bound.pop() {
+                match &m.expr(target).kind {
+                    ExprKind::Name(n) => names.push(*n),
+                    ExprKind::Tuple(parts) | ExprKind::List(parts) => bound.extend(parts),
+                    _ => return Err("what is made of it is kept elsewhere".to_owned()),
+                }
+            }
+        }
+        let lambda = m
+            .ast
+            .exprs
+            .iter()
+            .any(|e| matches!(e.kind, ExprKind::Lambda { .. }) && region.contains(e.span) && mentions(e.span, &names));
+        if lambda {
+            return Err("a function that may be called later uses it".to_owned());
+        }
+    }
+    let Some(&last) = after.get(used.wrapping_sub(1)) else { return Err("nothing in its block uses it".to_owned()) };
+    let home = m.scopes.function_around(stmt).ok_or("it stands in no function")?;
+    let rest = Span::new(m.stmt(last).span.end, m.stmt(home).span.end);
+    let before = Span::new(m.stmt(home).span.start, span.start);
+    if mentions(rest, &names) || mentions(before, &[name]) {
+        return Err("it is used outside of the block that opens it".to_owned());
+    }
+    let (from, to) = (source.line_of(span.end) + 1, source.line_of(m.stmt(last).span.end));
+    let moved = source.slice(Span::new(span.end, m.stmt(last).span.end));
+    if !alone(m, last) || to + 1 - from > MOVED {
+        return Err("too much follows".to_owned());
+    }
+    if moved.contains("\"\"\"") || moved.contains("'''") || moved.lines().any(|line| line.ends_with('\\')) {
+        return Err("a text that follows is spread over lines, which moving it would change".to_owned());
+    }
+    let unit =
+        source.indent_at(span.start).strip_prefix(source.indent_at(m.stmt(parent).span.start)).filter(|unit| !unit.is_empty());
+    let unit = unit.ok_or("its block is not indented as it should be")?;
+    let mut edits = vec![
+        Edit::replace(&m.file, Span::new(span.start, m.expr(value).span.start), "with "),
+        Edit::insert(&m.file, span.end, format!(" as {}:", m.name(name))),
+    ];
+    let lines = (from..=to).filter(|&line| !source.line(line).trim().is_empty());
+    edits.extend(lines.map(|line| Edit::insert(&m.file, source.line_span(line).start, unit)));
+    Ok(edits)
+}
+
 /// Makes a test or fixture ask for a fixture: nothing, where it does already.
 ///
 /// # Errors

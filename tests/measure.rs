@@ -170,6 +170,123 @@ fn what_tests_do_is_counted_to_the_call() {
 }
 
 #[test]
+fn waits_of_simple_queues_are_counted_and_they_stay_what_they_are() {
+    const SUITE: &str = "\
+import threading, time, weakref
+import pytest
+
+def test_waits():
+    from queue import Empty, SimpleQueue
+    queue = SimpleQueue()
+    threading.Timer(0.5, queue.put, [1]).start()
+    assert queue.get() == 1
+    with pytest.raises(Empty):
+        queue.get(timeout=0.02)
+
+def test_does_not_wait():
+    import queue
+    items = queue.SimpleQueue()
+    items.put(1)
+    assert items.get() == 1
+    for arguments in ((False,), (True, 0)):
+        with pytest.raises(queue.Empty):
+            items.get(*arguments)
+    with pytest.raises(ValueError):
+        items.get(timeout=-1)
+    with pytest.raises(TypeError):
+        items.get(timeout='1')
+
+def test_stays_what_it_is():
+    import pickle, _queue
+    from queue import SimpleQueue
+    class Mine(SimpleQueue): pass
+    assert isinstance(Mine(), SimpleQueue) and not isinstance(SimpleQueue(), Mine)
+    assert pickle.loads(pickle.dumps(SimpleQueue)) is SimpleQueue is _queue.SimpleQueue
+    assert repr(SimpleQueue()).startswith('<_queue.SimpleQueue object at ')
+    assert weakref.ref(SimpleQueue()) and SimpleQueue[int]
+    with pytest.raises(TypeError, match='cannot pickle'):
+        pickle.dumps(SimpleQueue())
+
+def test_executors_wait_for_work_on_their_own():
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        time.sleep(0.02)
+";
+    let sandbox = Sandbox::of("tests/test_a.py", SUITE);
+    let output = measure(&sandbox, &["--output-format", "json"]);
+    assert_eq!(code(&output), Some(0), "{}", err(&output));
+    let run = json(&output);
+    let waits = |name| sites(test(&run, name)).into_iter().filter(|s| s.0 == "wait").map(|s| (s.1, s.2)).collect::<Vec<_>>();
+    assert_eq!(waits("test_waits"), [("SimpleQueue.get", 8), ("SimpleQueue.get", 10)]);
+    let untimed: Vec<_> = test(&run, "test_waits")["sites"].as_array().unwrap().iter().map(|s| s["untimed"].as_u64()).collect();
+    assert_eq!(untimed.iter().flatten().sum::<u64>(), 1);
+    assert!(test(&run, "test_waits")["wait_s"].as_f64().unwrap() >= 0.06);
+    assert_eq!(waits("test_does_not_wait"), []);
+    assert!(waits("test_executors_wait_for_work_on_their_own").iter().all(|wait| wait.0 != "SimpleQueue.get"));
+}
+
+#[test]
+fn what_a_test_imports_itself_is_counted_and_nothing_is_imported_for_it() {
+    const SUITE: &str = "\
+import sys
+BEFORE = {'asyncio', 'multiprocessing', 'trio'} & set(sys.modules)
+
+def test_nothing_is_imported():
+    assert not BEFORE
+
+def test_sleeps():
+    import asyncio
+    from asyncio import sleep
+    async def main():
+        await sleep(0.02)
+        await asyncio.sleep(0.01)
+    asyncio.run(main())
+    assert asyncio.__spec__.loader is asyncio.__loader__ and asyncio.__loader__.get_source('asyncio')
+
+def test_processes():
+    import multiprocessing, subprocess
+    subprocess.run([sys.executable, '-c', ''])
+    process = multiprocessing.get_context('spawn').Process(target=int)
+    process.start()
+    process.join()
+";
+    let sandbox = Sandbox::of("tests/test_a.py", SUITE);
+    let output = measure(&sandbox, &["--output-format", "json", "--", "-p", "no:asyncio", "-p", "no:anyio"]);
+    assert_eq!(code(&output), Some(0), "{}", err(&output));
+    let run = json(&output);
+    assert_eq!(sites(test(&run, "test_sleeps")), [("sleep", "asyncio.sleep", 11, 1), ("sleep", "asyncio.sleep", 12, 1)]);
+    assert_eq!(test(&run, "test_processes")["processes"], 2);
+    assert!(sites(test(&run, "test_processes")).iter().any(|s| (s.0, s.2) == ("join", 21)));
+}
+
+#[test]
+fn waits_and_joins_on_real_time_are_counted_beside_the_clock() {
+    const SUITE: &str = "\
+import threading, time
+
+def test_virtual(fast_time):
+    time.sleep(5)
+    threading.Event().wait(5)
+
+def test_real():
+    threading.Event().wait(0.05)
+    thread = threading.Thread(target=time.sleep, args=(0.5,))
+    thread.start()
+    thread.join()
+";
+    let sandbox = Sandbox::of("tests/test_a.py", SUITE);
+    let output = measure(&sandbox, &["--output-format", "json", "--", "-p", "testdiet.plugin"]);
+    assert_eq!(code(&output), Some(0), "{}", err(&output));
+    let run = json(&output);
+    assert!(test(&run, "test_real")["wait_s"].as_f64().unwrap() >= 0.045);
+    let here = sites(test(&run, "test_real"));
+    assert!(here.contains(&("wait", "Event.wait", 8, 1)) && here.contains(&("join", "threading.Thread", 11, 1)), "{here:?}");
+    let join = test(&run, "test_real")["sites"].as_array().unwrap().iter().find(|s| s["kind"] == "join").unwrap();
+    assert!(join["seconds"].as_f64().unwrap() >= 0.1);
+}
+
+#[test]
 fn tables_and_totals_are_for_people() {
     let text = "import time\n\ndef test_naps(): time.sleep(0.03)\n\ndef test_fails(): assert 1 == 2\n";
     let sandbox = Sandbox::of("tests/test_a.py", text);
@@ -345,7 +462,7 @@ fn an_interpreter_that_cannot_do_is_refused_with_what_would() {
     let told = refused(&[], None);
     assert!(told.contains(".venv/bin/python (from a virtual environment of the project) has no pytest; install it"), "{told}");
 
-    sandbox.write("old/pytest-6.2.5.dist-info/METADATA", "Metadata-Version: 2.1\nName: pytest\nVersion: 6.2.5\n");
+    sandbox.write("old/_pytest/__init__.py", "__version__ = '6.2.5'\n");
     let old = sandbox.root().join("old");
     let told = refused(&["--python", ours], old.to_str());
     assert!(told.contains("has pytest 6.2.5; testdiet needs 7.0 or newer"), "{told}");

@@ -72,3 +72,17 @@ fn loops() {
     found_in_all("long-loop", &|n| format!("for i in range({n}): f(i)"));
     found_in_all("long-loop", &|n| format!("f(sum(f(i) for i in range({n})))"));
 }
+
+#[test]
+fn budgets_that_are_smaller_than_the_usual() {
+    for text in ["f('x' * 1001)", "f([0] * 126)", "f(126 * [0])", "f(bytes(1001))", "f([i for i in range(126)])"] {
+        let sandbox = Sandbox::of("tests/test_a.py", &format!("def test_a(f):\n    {text}\n"));
+        assert!(places(&sandbox.check(&["large-allocation"]).findings).is_empty(), "{text}");
+        sandbox.write("testdiet.toml", "[budget]\nallocation = '1 KB'\n");
+        assert_eq!(places(&sandbox.check(&["large-allocation"]).findings), [(2, "large-allocation")], "{text}");
+    }
+    let sandbox = Sandbox::of("tests/test_a.py", "def test_a(f):\n    for i in range(101): f(i)\n");
+    assert!(places(&sandbox.check(&["long-loop"]).findings).is_empty());
+    sandbox.write("testdiet.toml", "[budget]\niterations-per-loop = 100\n");
+    assert_eq!(places(&sandbox.check(&["long-loop"]).findings), [(2, "long-loop")]);
+}

@@ -10,9 +10,7 @@ PYTEST_DONT_REWRITE
 """
 
 import _thread
-import functools
 import heapq
-import inspect
 import itertools
 import os
 import sys
@@ -21,12 +19,14 @@ import time
 import traceback
 from collections import deque
 
+from testdiet.real import Real, real_ns
+from testdiet.turns import ThreadState
+
 _allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
 
-#: Seconds, real: how long a thread that a deadline woke may run before the next one that is due is woken too. Equal deadlines
-#: wake in order that way; it has to be longer than a woken thread takes to run on a loaded machine (12 ms measured).
-HANDOVER = 0.05
+#: Seconds, real, between two looks at whether a deadline that is put off may come.
+PUT_OFF_POLL = 0.004
 #: Seconds, real, between two looks at whether the reason for real time is gone: short at first, then longer.
 GUARD_POLL = (0.001, 0.02)
 #: Seconds, real, that everything waits without a deadline before it counts as a deadlock. A signal handler, a thread of C or
@@ -41,36 +41,6 @@ RUNAWAY = 12_000
 LEFT_BEHIND = 40_000_000
 #: Seconds: from here on, a wait that had to pass in real time is told, with what was running meanwhile.
 WORTH_TELLING = 0.05
-
-
-class Real:
-    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled."""
-
-    # What stands in for it and says so, as whoever counts sleeps does, stays in front of it, and is called as before.
-    sleep = staticmethod(inspect.unwrap(time.sleep))
-    monotonic = staticmethod(time.monotonic)
-    monotonic_ns = staticmethod(time.monotonic_ns)
-    perf_counter = staticmethod(time.perf_counter)
-    perf_counter_ns = staticmethod(time.perf_counter_ns)
-    time_ns = staticmethod(time.time_ns)
-    localtime = staticmethod(time.localtime)
-    gmtime = staticmethod(time.gmtime)
-    ctime = staticmethod(time.ctime)
-    asctime = staticmethod(time.asctime)
-    strftime = staticmethod(time.strftime)
-    condition_wait = threading.Condition.wait
-    thread_start = threading.Thread.start
-    thread_join = threading.Thread.join
-    bootstrap_inner = threading.Thread._bootstrap_inner
-    # Last: from here on the name means this.
-    time = staticmethod(time.time)
-
-
-if hasattr(time, "clock_gettime_ns"):
-    # time-machine 2 exchanges the code of time.monotonic itself while somebody travels.
-    _real_ns = functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
-else:
-    _real_ns = time.monotonic_ns
 
 
 class Deadlock(BaseException):
@@ -100,24 +70,6 @@ class Stats:
 
     def __repr__(self):
         return f"<Stats {self.virtual_seconds:.3f} virtual seconds, {self.jumps} jumps, guards: {sorted(self.guards)}>"
-
-
-class ThreadState:
-    """A thread the clock knows. It is running unless ``wait`` says otherwise."""
-
-    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event")
-
-    def __init__(self, thread):
-        self.thread = thread
-        self.ident = None
-        self.native_id = None
-        self.wait = None
-        self.ended = False
-        self.joiners = []
-        # The number of the test that it belongs to.
-        self.test = clock.test
-        # Deadlines that it met since the last event, which has a number too.
-        self.expired = self.event = 0
 
 
 class Wait:
@@ -191,8 +143,6 @@ class Clock:
         self._sequence = itertools.count()
         # The waiting thread that looks after real time for all of them: wakes whom real time made due, asks the guards again.
         self._leader = None
-        self._handed = None
-        self._handed_until = 0
         self._ending = []
         # Threads that ran their last line; the operating system may list them a little longer.
         self.ended_idents = set()
@@ -209,7 +159,7 @@ class Clock:
     # -- reading -----------------------------------------------------------------------------------------------------------
 
     def now_ns(self):
-        return _real_ns() + self.offset
+        return real_ns() + self.offset
 
     def current(self):
         """The state of the calling thread; None for one that the clock does not know."""
@@ -231,8 +181,9 @@ class Clock:
 
     def expect(self, thread):
         """A thread is about to start: it counts as running before it does."""
-        state = ThreadState(thread)
+        state = ThreadState(thread, self.test)
         with self._mutex:
+            state.follows(self.current(), self.now_ns())
             self._known.add(state)
             self._resume()
             self._events += 1
@@ -249,6 +200,7 @@ class Clock:
         self.changes += 1
         self.ended_idents.discard(state.ident)
         self._states[state.ident] = state
+        state.runs()
 
     def end(self, state):
         """The calling thread has run its last line; whoever joins it goes on."""
@@ -268,11 +220,9 @@ class Clock:
                     return
                 self._known.discard(state)
                 self._running -= 1
-                if self._handed is state:
-                    self._handed = None
                 self._events += 1
                 for wait in state.joiners:
-                    self._wake(wait)
+                    self._wake(wait, state)
                 if self._running == 0:
                     self._advance()
                 self._appoint()
@@ -333,8 +283,6 @@ class Clock:
         with self._mutex:
             self._busy = True
             try:
-                if self._handed is state:
-                    self._handed = None
                 if outer is not None and outer.waiting:
                     outer.resumed = True
                     self._resume()
@@ -355,8 +303,10 @@ class Clock:
                 if wait.waiting:
                     self._leader = wait
                     patience = self._patience()
-                elif outer is None:
-                    state.wait = None
+                else:
+                    state.runs()
+                    if outer is None:
+                        state.wait = None
             finally:
                 self._busy = False
         if self._deferred:
@@ -388,7 +338,9 @@ class Clock:
                 if wait.waiting:
                     # An exception came out of the wait: of a signal handler, or a KeyboardInterrupt.
                     wait.waiting = False
+                    wait.state.follows(None, self.now_ns())
                     self._resume()
+                wait.state.runs()
                 if outer is not None and outer.resumed:
                     outer.resumed = False
                     if outer.waiting:
@@ -412,7 +364,7 @@ class Clock:
             try:
                 self._events += 1
                 wait.state.test = self.test
-                woken = self._wake(wait)
+                woken = self._wake(wait, self.current())
             finally:
                 self._busy = False
         self._settle()
@@ -433,12 +385,13 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait):
+    def _wake(self, wait, waker=None):
         if not wait.waiting:
             return False
         wait.waiting = False
         if not wait.resumed:
             self._resume()
+        wait.state.follows(waker, self.now_ns())
         wait.signal()
         return True
 
@@ -454,9 +407,8 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._handed = state
-        self._handed_until = _real_ns() + int(HANDOVER * 1e9)
         self._wake(wait)
+        state.turn = wait.deadline
 
     def _earliest(self):
         deadlines = self._deadlines
@@ -478,7 +430,7 @@ class Clock:
         self._guard_poll = GUARD_POLL[0]
         if wait is None:
             if self._stuck_since is None:
-                self._stuck_since = _real_ns()
+                self._stuck_since = real_ns()
             return
         # The guards took real time.
         jump = max(0, wait.deadline - self.now_ns())
@@ -487,6 +439,11 @@ class Clock:
         self.stats.jumps += 1
         self.on_jump(jump)
         self._expire(wait)
+
+    def is_real(self):
+        """Whether a wait that begins now takes real time."""
+        with self._mutex:
+            return self._busy or not self.enabled or self._reason() is not None
 
     def _reason(self):
         if not self.enabled:
@@ -501,28 +458,31 @@ class Clock:
         """Real time has passed: wakes who is due, and looks whether the clock may jump."""
         wait = self._earliest()
         now = self.now_ns()
-        if wait is not None and wait.deadline <= now and not self._handing_over():
+        if wait is not None and wait.deadline <= now and not self._put_off(wait.deadline, now):
             self._tell_slow(wait, now)
             self._expire(wait)
         elif self._running == 0:
             self._advance()
-            if self._stuck_since is not None and _real_ns() - self._stuck_since >= DEADLOCK * 1e9:
+            if self._stuck_since is not None and real_ns() - self._stuck_since >= DEADLOCK * 1e9:
                 self._deadlock()
 
-    def _handing_over(self):
-        return self._handed is not None and _real_ns() < self._handed_until
+    def _put_off(self, deadline, now):
+        """Whether a thread that was woken before that deadline, which is over, has not had its turn."""
+        running = (state for state in self._known if state.wait is None or not state.wait.waiting)
+        return any(state.precedes(deadline, now) for state in running)
 
     def _patience(self):
         """Real seconds after which the leader has to look again; None for ever."""
         wait = self._earliest()
         seconds = None
         if wait is not None:
-            seconds = max(0.0, (wait.deadline - self.now_ns()) / 1e9)
-            if self._handing_over():
-                seconds = max(seconds, (self._handed_until - _real_ns()) / 1e9)
+            now = self.now_ns()
+            seconds = max(0.0, (wait.deadline - now) / 1e9)
+            if not seconds and self._put_off(wait.deadline, now):
+                seconds = PUT_OFF_POLL
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
-                again = max(0.0, DEADLOCK - (_real_ns() - self._stuck_since) / 1e9)
+                again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
             else:
                 again = self._guard_poll
                 self._guard_poll = min(again * 2, GUARD_POLL[1])
@@ -591,6 +551,9 @@ class Clock:
         self._events += 1
         self.test += 1
         self.test_state = self.current()
+        if self.test_state is not None:
+            self.test_state.follows(None, self.now_ns())
+            self.test_state.runs()
         self.disabled_reason = disabled_reason or ""
         self.enabled = disabled_reason is None
         if disabled_reason is not None:

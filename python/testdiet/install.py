@@ -28,7 +28,7 @@ REAL_MODULES = frozenset(
 #: Those of them whose threads serve the test run and do not belong to any test.
 _HARNESS = frozenset("faulthandler coverage pluggy pytest pytest_cov _pytest pytest_timeout xdist execnet".split())
 #: The modules of the clock itself: what they took from `time` stays.
-_OWN = {Real.__module__, Lock.acquire.__module__, type(guards).__module__, __name__}
+_OWN = {Real.__module__, type(clock).__module__, Lock.acquire.__module__, type(guards).__module__, __name__}
 
 _real_modules = {}
 
@@ -72,13 +72,42 @@ class _Sleep(_Builtin):
     def __call__(self, seconds, /):
         state = clock.current()
         if state is None or not clock.installed or type(seconds) not in (int, float) or not 0 < seconds < threading.TIMEOUT_MAX:
-            return Real.sleep(seconds)
+            return self.__wrapped__(seconds)
         if _called_really():
-            return Real.sleep(seconds)
+            return self.__wrapped__(seconds)
         if sys.version_info >= (3, 11):
             sys.audit("time.sleep", seconds)
         if clock.park(Wait(state), seconds) is None:
-            Real.sleep(seconds)
+            self.__wrapped__(seconds)
+
+
+class _PassedBy(_Sleep):
+    """In the place of a plugin's function that counts or logs what is slept: it is called where something is."""
+
+    def __call__(self, seconds, /):
+        if clock.is_real():
+            return self.__wrapped__(seconds)
+        return super().__call__(seconds)
+
+
+#: What plugins have put in the place of ``time.sleep``.
+_counting = []
+
+
+def note_sleep(rootpath):
+    """Looks, before the first test, at what stands for ``time.sleep``.
+
+    One of the suite's own (below ``rootpath``) keeps its place: what it does instead of sleeping is the suite's affair.
+    """
+    found = time.sleep
+    code = getattr(found, "__code__", None)
+    if code is None or hasattr(found, "__wrapped__"):
+        return
+    held = [value for name, value in found.__globals__.items() if name in code.co_names]
+    held += [cell.cell_contents for cell in found.__closure__ or () if gc.get_referents(cell)]
+    own = code.co_filename.startswith(f"{rootpath}{os.sep}") and f"{os.sep}site-packages{os.sep}" not in code.co_filename
+    if not own and any(value is Real.sleep for value in held):
+        _counting.append(found)
 
 
 class _Ticks(_Builtin):
@@ -453,6 +482,7 @@ def install(infrastructure=None):
     replaced = wall.install()
     for made in (
         _Sleep(Real.sleep),
+        *map(_PassedBy, _counting),
         _Ticks(Real.monotonic, Real.monotonic_ns),
         _Ticks(Real.perf_counter, Real.perf_counter_ns),
         _TicksNs(Real.monotonic_ns),
@@ -461,9 +491,9 @@ def install(infrastructure=None):
         replaced[id(made.__wrapped__)] = made
     _sweep(replaced)
     _replace_locks()
-    threading.Condition.wait = condition_wait
+    Real.condition_wait = staticmethod(_put(threading.Condition, "wait", condition_wait))
+    Real.thread_join = staticmethod(_put(threading.Thread, "join", _join))
     threading.Thread.start = _start
-    threading.Thread.join = _join
     threading.Thread._bootstrap_inner = _bootstrap_inner
     install_asyncio()
     _install_file_times()
@@ -473,6 +503,17 @@ def install(infrastructure=None):
     clock.on_jump = wall.jump
     clock.installed = True
     clock.adopt(threading.current_thread())
+
+
+def _put(cls, name, new):
+    """Replaces a method, and returns the real one. What wraps that and says so, as whoever counts waits does, stays in front."""
+    front = getattr(cls, name)
+    for cell in getattr(front, "__closure__", None) or ():
+        if cell.cell_contents is getattr(front, "__wrapped__", cell):
+            cell.cell_contents = new
+            return front.__wrapped__
+    setattr(cls, name, new)
+    return front
 
 
 def _replace_locks():

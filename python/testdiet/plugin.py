@@ -72,7 +72,9 @@ def pytest_configure(config):
 def pytest_collection_finish(session):
     if any(map(_asks, session.items)):
         # Keeps the real functions for itself before a fixture puts a mock in their place.
-        from testdiet.clock import clock  # noqa: F401
+        from testdiet.install import note_sleep
+
+        note_sleep(session.config.rootpath)
 
         _register(session.config, _Running)
         _register(session.config, _Told)

@@ -7,15 +7,15 @@ for none (:attr:`Gauges.outside`).
 A *site* is the nearest caller outside the standard library, so that an ``Event.wait`` inside ``queue.Queue.get`` is told as
 the ``Queue.get`` in the user's line. Seconds are real ones, whatever clock a test installs. A sleep counts for no more than it
 was asked for, and one that came back before its time, as none in real time does, for nothing: what it took was somebody's clock.
+
+Waits for a ``Lock`` or an ``RLock`` are not counted. C's ``lock`` can be neither patched nor subclassed, so that each had to be a
+stand-in of another type, half as slow again whenever it is taken (measured); and of the locks in conditions and queues, which are
+held for microseconds, it would tell nothing but noise.
 """
 
-import asyncio
 import functools
 import math
-import multiprocessing.process
 import os
-import queue
-import subprocess
 import sys
 import sysconfig
 import threading
@@ -23,7 +23,12 @@ import time
 import _thread
 from typing import Any, NamedTuple
 
+from .imports import Awaited
+
 SLEEP, WAIT, JOIN, THREAD, PROCESS = "sleep", "wait", "join", "thread", "process"
+
+#: Seconds that a test's threads may take to end after it before they count as leaked, and the share of the run that this may take.
+GRACE, GRACES = 0.01, 0.03
 
 #: Ours: what watches, and the clock, installed or written into the suite.
 OWN = ("testdiet", "testdiet_watch")
@@ -95,7 +100,16 @@ class Gauges:
         #: Fixtures of a wider scope being set up, innermost last.
         self.wide = []
         self.plugged = []
-        self.later = {"trio": self.plug_trio, "multiprocessing.pool": self.plug_pool}
+        self.awaited = Awaited(
+            {
+                "asyncio": self.plug_asyncio,
+                "multiprocessing.pool": self.plug_pool,
+                "multiprocessing.process": self.plug_process,
+                "queue": self.plug_queue,
+                "subprocess": self.plug_subprocess,
+                "trio": self.plug_trio,
+            }
+        )
         self.inert = False
         # Reentrant, because a signal handler or a finalizer that sleeps may run while it is held.
         self.lock = _thread.RLock()
@@ -103,6 +117,8 @@ class Gauges:
         self.graced = 0.0
         self.began = real.perf()
         self.opaque = {}
+        #: The class of the standard library that a joined class derives from, by their names.
+        self.bases = {}
         self.roots = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")})
         self.installed = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")})
         self.busy = threading.local()
@@ -176,7 +192,7 @@ class Gauges:
     # -- tests ---------------------------------------------------------------------------------------------------------
 
     def begin(self, file, line, function):
-        self.plug_later()
+        self.awaited.look()
         self.test = (file, line, function)
         tally = Tally()
         tally.alive = threading.active_count()
@@ -185,14 +201,12 @@ class Gauges:
 
     def finish(self, tally):
         """Closes a test's tally. What is still under way counts up to now."""
-        patience = 10
-        # A thread that was told to end and not joined gets a moment, as CPython's own tests give it; no more than a
-        # twentieth of the run in all.
-        while tally.live > tally.wide and patience and self.graced < 0.05 * (self.real.perf() - self.began):
+        now = start = self.real.perf()
+        # A thread that was told to end and not joined gets a moment, as CPython's own tests give it.
+        while tally.live > tally.wide and now - start < GRACE and self.graced + now - start < GRACES * (now - self.began):
             self.real.sleep(0.001)
-            self.graced += 0.001
-            patience -= 1
-        now = self.real.perf()
+            now = self.real.perf()
+        self.graced += now - start
         with self.lock:
             for flight in self.flying.values():
                 if flight[0] is tally:
@@ -252,45 +266,53 @@ class Gauges:
         """Replaces a function, also where other modules hold it by a name of their own."""
         original, replacement = self.replace(holder, name, make)
         if original is not None:
-            swap(original, replacement)
+            swap([(original, replacement)])
 
     def plug_in(self):
         self.function(time, "sleep", self.sleeping)
-        self.function(asyncio, "sleep", self.async_sleeping)
         self.replace(threading.Condition, "wait", self.waiting)
         self.replace(threading.Thread, "join", self.joining)
-        self.replace(multiprocessing.process.BaseProcess, "join", self.joining)
-        self.replace(queue.Queue, "join", self.joining)
         self.replace(threading.Thread, "start", self.starting)
         self.replace(threading.Thread, "_bootstrap_inner", self.ending)
         self.replace(_thread, "start_new_thread", self.starting_raw)
-        self.replace(multiprocessing.process.BaseProcess, "start", self.spawning)
-        self.replace(subprocess.Popen, "__init__", self.opening)
         for name in ("posix_spawn", "posix_spawnp"):
             self.replace(os, name, self.posix_spawning)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.in_child, after_in_parent=self.forked)
-        self.plug_later()
+        self.awaited.plug_in()
 
-    def plug_later(self):
-        """Plugs into what has been imported since."""
-        for name in [name for name in self.later if name in sys.modules]:
-            self.later.pop(name)(sys.modules[name])
+    def plug_asyncio(self, asyncio):
+        self.function(asyncio, "sleep", self.async_sleeping)
+
+    def plug_pool(self, pool):
+        self.replace(pool.Pool, "join", self.joining)
+
+    def plug_process(self, process):
+        self.replace(process.BaseProcess, "join", self.joining)
+        self.replace(process.BaseProcess, "start", self.spawning)
+
+    def plug_queue(self, queue):
+        self.replace(queue.Queue, "join", self.joining)
+        if isinstance(getattr(queue, "SimpleQueue", None), type):
+            self.function(queue, "SimpleQueue", self.getting)
+
+    def plug_subprocess(self, subprocess):
+        self.replace(subprocess.Popen, "__init__", self.opening)
 
     def plug_trio(self, trio):
         if hasattr(trio, "sleep_until"):
             self.function(trio, "sleep_until", self.async_sleeping)
 
-    def plug_pool(self, pool):
-        self.replace(pool.Pool, "join", self.joining)
-
     def unplug(self):
+        self.awaited.unplug()
+        held = []
         while self.plugged:
             holder, name, original, replacement = self.plugged.pop()
             if getattr(holder, name, None) is replacement:
                 setattr(holder, name, original)
             if not isinstance(holder, type):
-                swap(replacement, original)
+                held.append((replacement, original))
+        swap(held)
 
     def in_child(self):
         self.inert = True
@@ -367,20 +389,51 @@ class Gauges:
 
         return wait
 
+    def getting(self, original):
+        """A ``SimpleQueue`` whose ``get`` counts when there is nothing to get. All else stays C's own."""
+        take, empty = original.get, sys.modules["queue"].Empty
+
+        class SimpleQueue(original):
+            __slots__ = ()
+            __doc__ = original.__doc__
+
+            @functools.wraps(take)
+            def get(queue, block=True, timeout=None):
+                __tracebackhide__ = True
+                timed = type(timeout) in (int, float)
+                if not block or not (timeout is None or (timed and 0 < timeout <= threading.TIMEOUT_MAX)):
+                    return take(queue, block, timeout)
+                try:
+                    return take(queue, False)
+                except empty:
+                    frame, _ = self.place(sys._getframe(1))
+                if frame is None or self.inside():
+                    # A thread of the library waits for work.
+                    return take(queue, block, timeout)
+                flight = self.enter(WAIT, f"{type(queue).__name__}.get", frame, timeout is None)
+                try:
+                    return take(queue, block, timeout)
+                finally:
+                    self.leave(flight)
+
+        SimpleQueue.__module__, SimpleQueue.__qualname__ = original.__module__, original.__qualname__
+        return SimpleQueue
+
     def joining(self, original):
+        base = f"{original.__module__}.{original.__qualname__.rpartition('.')[0]}"
+
         @functools.wraps(original)
         def join(receiver, *args, **kwargs):
             __tracebackhide__ = True
             caller = sys._getframe(1)
-            while caller.f_globals.get("__name__", "").split(".")[0] in OWN and caller.f_back is not None:
-                # The clock's own `join`, which hands on what it was given.
-                caller = caller.f_back
             frame, last = self.place(caller)
             if frame is None or self.inside():
                 return original(receiver, *args, **kwargs)
             if frame is caller:
                 timeout = args[0] if args else kwargs.get("timeout")
-                flight = self.enter(JOIN, of(receiver), frame, timeout is None)
+                what = of(receiver)
+                self.bases[what] = base
+                flight = self.enter(JOIN, what, frame, timeout is None)
             else:
                 # An executor's shutdown, a pool's exit: the join is theirs.
                 outer = last.f_locals.get("self")
@@ -530,11 +583,12 @@ def of(thing):
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def swap(old, new):
-    """Replaces an object in every module that holds it under some name; ours keep what they have."""
+def swap(pairs):
+    """Puts the new in the place of the old in every module that holds it under some name; ours keep what they have."""
+    new = {id(old): (old, replacement) for old, replacement in pairs}
     for name, module in list(sys.modules.items()):
         names = getattr(module, "__dict__", None)
         if not isinstance(names, dict) or name.split(".")[0] in OWN:
             continue
-        for held in [held for held, value in list(names.items()) if value is old]:
-            names[held] = new
+        for held in [held for held, value in names.copy().items() if id(value) in new]:
+            names[held] = new[id(names[held])][1]

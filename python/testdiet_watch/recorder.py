@@ -22,6 +22,8 @@ import pytest
 SYNC, SHARE = 0.1, 50
 #: Seconds for which the figure of the memory in use is good enough.
 FRESH = 0.05
+#: Seconds that a test on virtual time really waited, from which on it is worth telling why.
+NOTICED = 0.05
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -232,6 +234,7 @@ class Recorder:
             test.setdefault("limits", []).append("threads")
 
     def sites(self, tally):
+        bases = self.gauges.bases
         return [
             {
                 "kind": kind,
@@ -243,6 +246,7 @@ class Recorder:
                 "seconds": round(seconds, 6),
                 "untimed": untimed,
                 "leaked": leaked,
+                **({"base": bases[what]} if kind == "join" and bases.get(what, what) != what else {}),
             }
             for (kind, what, file, line, function), (calls, seconds, untimed, leaked) in tally.sites.items()
         ]
@@ -271,6 +275,8 @@ class Recorder:
         if fast_time is not None:
             # What `testdiet.plugin` says of its clock.
             test["virtual_s"] = round(test.get("virtual_s", 0.0) + fast_time["virtual_seconds"], 6)
+            if fast_time["real_seconds"] >= NOTICED:
+                test["guards"] = sorted(fast_time["guards"])
         if report.outcome == "rerun":
             test["outcome"] = "passed"
             test.pop("why", None)

@@ -13,6 +13,7 @@ use super::options::GlobalOptions;
 use super::{Failure, Status};
 use crate::config::{Configuration, Overrides};
 use crate::discover::Suites;
+use crate::evidence;
 use crate::measure::history::Past;
 use crate::measure::judge::{self, Excess, Slower};
 use crate::measure::{EndedHow, Gathered, Header, History, Record, Totals, record};
@@ -178,6 +179,7 @@ fn measure(args: &MeasureArgs, place: &Place, console: &mut Console) -> Result<S
         constrain: args.constrain.map(|m| m.name().to_owned()),
     };
     let before = place.history.records();
+    let started = SystemTime::now();
     let slot = place.history.begin(&place.root, header)?;
     let mut run = Run::new(&interpreter, &plugin, &place.cwd, &slot.folder);
     run.args = arguments;
@@ -203,7 +205,7 @@ fn measure(args: &MeasureArgs, place: &Place, console: &mut Console) -> Result<S
     let over = judge::excesses(&record, &suite, &of_file);
     let slower = judge::slower(&record, &before);
     // What was measured is shown even where it cannot be kept.
-    let kept = place.history.finish(&slot, &record);
+    let kept = place.history.finish(&slot, &record).and_then(|()| evidence::keep(&place.root, &record, started));
     print(args, &record, &over, &slower, console)?;
     kept?;
     conclude(args, &record, began, &over, &tail(&end, record.ended.how), &end.output, console)

@@ -11,9 +11,10 @@ use crate::config::{Configuration, Overrides, Settings};
 use crate::discover::{Discovered, Found, Role, Suites, discover, normal};
 use crate::edit::Applicability;
 use crate::engine::{Change, FileError, Input};
+use crate::evidence::Evidence;
 use crate::init::Project;
 use crate::report::totals::Limits;
-use crate::report::{Evidence, Format, View};
+use crate::report::{self, Format, View};
 use crate::source::SourceFile;
 use crate::write;
 
@@ -55,8 +56,14 @@ impl Opened {
             }
             (files, errors)
         };
-        let mut input =
-            Input { files: Vec::new(), folders: Vec::new(), stdin: stdin.clone(), own: Vec::new(), rules: Vec::new() };
+        let mut input = Input {
+            files: Vec::new(),
+            folders: Vec::new(),
+            stdin: stdin.clone(),
+            own: Vec::new(),
+            rules: Vec::new(),
+            evidence: Arc::default(),
+        };
         for mut file in found {
             let settings = configuration.for_path(&file.path)?;
             if settings.as_test && file.explicit && file.role == Role::Product {
@@ -70,6 +77,7 @@ impl Opened {
             }
             input.files.push((file, settings));
         }
+        input.evidence = Arc::new(Evidence::read(input.suites().iter().map(|suite| &*suite.root)));
         let folders =
             |paths: &[PathBuf]| paths.iter().map(|p| cwd.join(p)).filter(|p| p.is_dir()).map(|p| normal(&p)).collect::<Vec<_>>();
         input.folders = if files.paths.is_empty() && stdin.is_none() {
@@ -93,7 +101,7 @@ impl Opened {
     /// How findings are looked at.
     pub(crate) fn view(&self, applies: Applicability) -> View {
         let limits = self.input.suites().into_iter().map(|suite| (suite.root.clone(), self.limits(&suite.root))).collect();
-        View { cwd: self.cwd.clone(), root: self.root.clone(), limits, applies, evidence: Evidence::default() }
+        View { cwd: self.cwd.clone(), root: self.root.clone(), limits, applies, evidence: report::Evidence::default() }
     }
 
     /// The budgets of a suite, by its root.
@@ -167,7 +175,14 @@ impl Opened {
     pub(crate) fn nothing() -> Self {
         let root = PathBuf::from("/work");
         Self {
-            input: Input { files: Vec::new(), folders: Vec::new(), stdin: None, own: Vec::new(), rules: Vec::new() },
+            input: Input {
+                files: Vec::new(),
+                folders: Vec::new(),
+                stdin: None,
+                own: Vec::new(),
+                rules: Vec::new(),
+                evidence: Arc::default(),
+            },
             cwd: root.clone(),
             stdin: None,
             format: None,

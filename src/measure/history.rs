@@ -135,6 +135,20 @@ impl History {
         all.filter(|record| record.header.version == VERSION).collect()
     }
 
+    /// Where what the runs have shown of each file is kept.
+    #[must_use]
+    pub fn evidence(&self) -> PathBuf {
+        self.folder.join("evidence.json")
+    }
+
+    /// Keeps that.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save_evidence(&self, evidence: &impl serde::Serialize) -> Result<(), StoreError> {
+        save(&self.evidence(), evidence)
+    }
+
     fn past(&self, number: u64) -> Result<Option<Past>, StoreError> {
         let folder = self.path(number);
         let path = folder.join("run.json");

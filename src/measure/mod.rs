@@ -12,6 +12,8 @@
 //!     events-PID.jsonl    what the recorder told; gone once the record is written
 //!     output.txt          what pytest printed
 //!     run.json            the record
+//! .testdiet/measure/evidence.json
+//!                         what the runs have shown of each file: see [`crate::evidence`]
 //! ```
 
 pub mod gather;

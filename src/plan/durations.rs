@@ -24,6 +24,7 @@ use crate::python::value::{Constant, Env, Term};
 use crate::query::SiteKind;
 use crate::source::{SourceFile, Span};
 
+pub use self::calls::mentions_expiry;
 use self::calls::on_the_wall_clock;
 pub use self::groups::{Groups, Planned};
 

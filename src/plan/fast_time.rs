@@ -41,6 +41,11 @@ pub fn adopt(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Resul
             return Err(format!("`{name}` has a clock of its own"));
         }
     }
+    let measured = sem.project.evidence.guards(&sem.suite.root, &test.id);
+    if let Some(first) = measured.first() {
+        let more = if measured.len() > 1 { format!(", and {} more", measured.len() - 1) } else { String::new() };
+        return Err(format!("measured under it, the test stayed on real time ({first}{more})"));
+    }
     if let Some(why) = durations::outside(sem, counter, facts) {
         return Err(why);
     }

@@ -70,6 +70,9 @@ pub struct Site {
     pub kind: SiteKind,
     /// What is called: `time.sleep`, `Event.wait`; for a join and a start, the type: `threading.Thread`.
     pub what: String,
+    /// For a join, where it is another: the class of the standard library that the type derives from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     /// The file: relative to the root of the tests with `/` where it is below it, absolute elsewhere.
     pub file: String,
     /// Its line, from 1.
@@ -152,6 +155,9 @@ pub struct Test {
     /// Whether it uses a fixture named `fast_time`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub fast_time: bool,
+    /// Why the `fast_time` clock stepped aside, where the test really waited for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
     /// Limits of `--constrain` that it ran into: `threads`, `descriptors`, `memory`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
@@ -196,6 +202,7 @@ impl Test {
             alloc_peak: None,
             slow: false,
             fast_time: false,
+            guards: Vec::new(),
             limits: Vec::new(),
             warned: Vec::new(),
             sites: Vec::new(),

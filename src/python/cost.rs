@@ -33,6 +33,8 @@ pub struct Site {
     pub unit: Option<ExprId>,
     /// What a join waits for.
     pub receiver: Option<ExprId>,
+    /// What the receiver is was measured; the source does not say.
+    pub measured: bool,
     /// What one unit of the quantity stands for.
     pub scale: f64,
     /// Index of the project's own rule it belongs to.
@@ -196,6 +198,7 @@ impl Semantics<'_> {
                 amount: if found.pattern.kind == SiteKind::Loop { Some(found.site) } else { amount },
                 unit: found.unit,
                 receiver: found.receiver,
+                measured: found.pattern.kind == SiteKind::Join && !self.proven(m, found),
                 scale: found.pattern.scale,
                 custom: found.pattern.custom,
                 origin: found.pattern.origin.clone(),
@@ -328,8 +331,13 @@ impl Semantics<'_> {
                     let n = if inner.times > 0.0 && scale.times > 0.0 { inner.times / scale.times } else { 1.0 };
                     if n > 1.0 {
                         let whole = Span::new(m.expr(*iter).span.end, stmt.span.end);
+                        let threads = |u: &&Use| matches!(u.site.kind, SiteKind::Thread | SiteKind::Pool);
+                        let own = |u: &&Use| Arc::ptr_eq(&u.site.module, m) && whole.contains(m.expr(u.site.expr).span);
+                        let mut started = out[from..].iter().filter(threads).filter(own).peekable();
+                        // What threads that are over in each round start and end themselves, is over as well.
+                        let over = started.peek().is_some() && started.all(|u| self.ends_in(c, m, &u.site, whole));
                         for u in &mut out[from..] {
-                            if self.ends_in(c, m, &u.site, whole) {
+                            if self.ends_in(c, m, &u.site, whole) || over && u.ended && !own(&&*u) {
                                 u.times /= n;
                             }
                         }

@@ -88,7 +88,12 @@ impl Semantics<'_> {
         if unexecuted(m, e) || self.abandoned(m, e, seconds) || self.failing(m, e) || cancelled_before(m, e) {
             return true;
         }
-        seconds > 0.02 && (elsewhere(m, e) || self.under_timeout(m, e, seconds) || self.cut_short(m, e, seconds, CANCELLED_S))
+        seconds > 0.02
+            && (elsewhere(m, e)
+                || self.under_timeout(m, e, seconds)
+                || self.cut_short(m, e, seconds, CANCELLED_S)
+                || self.killed_where_used(m, e, seconds)
+                || self.closed(m, e))
     }
 
     /// Whether only daemon threads without a name run the function a long sleep stands in: nobody can wait for those.
@@ -158,6 +163,12 @@ impl Semantics<'_> {
                 .and_then(|a| self.constant(m, a.value, &Env::default()))
                 .is_some_and(|t| t.value < seconds && t.value <= SHORT_S)
         };
+        let given = |decorator: ExprId| {
+            let ExprKind::Call { args, .. } = &m.expr(decorator).kind else { return false };
+            let limit = m.argument(args, None, &["timeout"]);
+            let limit = limit.and_then(|a| self.constant(m, a.value, &Env::default()));
+            limit.is_some_and(|t| t.value > 0.0 && t.value < seconds && t.value <= SHORT_S)
+        };
         let mut at = m.expr(e).parent;
         while let Some(p) = at {
             if limited(p) {
@@ -169,12 +180,44 @@ impl Semantics<'_> {
         while let Some(id) = stmt {
             match &m.stmt(id).kind {
                 StmtKind::With { items, .. } if items.iter().any(|(item, _)| limited(*item)) => return true,
-                StmtKind::Function(_) => return false,
+                // `@gen_test(timeout=0.01)`, `@process(timeout=0.1)`: what runs it in its place gives it no longer.
+                StmtKind::Function(f) => return f.decorators.iter().any(|&d| given(d)),
                 _ => {}
             }
             stmt = m.stmt(id).parent;
         }
         false
+    }
+
+    /// Whether a long sleep stands in a worker that is killed or cancelled wherever the file uses it.
+    fn killed_where_used(&self, m: &Arc<Module>, e: ExprId, seconds: f64) -> bool {
+        if seconds < KILLED_S {
+            return false;
+        }
+        let Some(home) = outermost(m, m.expr(e).stmt).filter(|&h| m.scopes.class_of(h).is_none()) else { return false };
+        let Some(name) = m.function(home).map(|f| f.name).filter(|_| !self.is_test_function(m, home)) else { return false };
+        let mut users = m
+            .ast
+            .exprs
+            .iter()
+            .filter(|x| matches!(x.kind, ExprKind::Name(n) if n == name))
+            .filter_map(|x| outermost(m, x.stmt))
+            .filter(|user| *user != home)
+            .peekable();
+        users.peek().is_some()
+            && users.all(|user| {
+                let text = m.source.slice(m.stmt(user).span);
+                KILLS.iter().any(|w| text.contains(w))
+            })
+    }
+
+    /// `coroutine = asyncio.sleep(10)` that is closed: nobody awaits it.
+    fn closed(&self, m: &Arc<Module>, e: ExprId) -> bool {
+        let StmtKind::Assign { targets, value: Some(value), .. } = &m.stmt(m.expr(e).stmt).kind else { return false };
+        let ([target], true) = (&targets[..], *value == e) else { return false };
+        let Some(home) = m.scopes.function_around(m.expr(e).stmt) else { return false };
+        matches!(m.expr(*target).kind, ExprKind::Name(_))
+            && m.source.slice(m.stmt(home).span).contains(&format!("{}.close()", m.text(*target)))
     }
 
     /// A long sleep of a task or worker in a test that cancels or kills, or of a test whose clock is mocked.

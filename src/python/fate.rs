@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use super::project::Module;
-use super::semantics::{ClassRef, Semantics, Type};
+use super::semantics::{ClassRef, Def, Semantics, Type};
 use crate::source::Span;
 
 /// What becomes of an object.
@@ -68,10 +68,27 @@ impl Semantics<'_> {
     /// methods `ends` ends it.
     #[must_use]
     pub fn fate(&self, m: &Arc<Module>, home: StmtId, keeper: &Keeper, ends: &[&str]) -> Fate {
-        let region = match keeper {
-            Keeper::Name(_) => super::ended::outermost(m, home).unwrap_or(home),
-            Keeper::Attribute(_) => m.scopes.class_of(home).unwrap_or(home),
-        };
+        match keeper {
+            Keeper::Name(_) => self.fate_within(m, super::ended::outermost(m, home).unwrap_or(home), keeper, ends),
+            Keeper::Attribute(_) => match m.scopes.class_of(home) {
+                Some(class) => self.fate_in_class(&Def { module: Arc::clone(m), stmt: class }, keeper, ends, 0),
+                None => self.fate_within(m, home, keeper, ends),
+            },
+        }
+    }
+
+    /// What a class does with what an attribute of its instances holds, or what it inherits does: a `tearDown` of its base.
+    fn fate_in_class(&self, class: &Def, keeper: &Keeper, ends: &[&str], depth: usize) -> Fate {
+        let mut fate = self.fate_within(&class.module, class.stmt, keeper, ends);
+        for base in self.bases(class) {
+            if let (ClassRef::Project(base), Fate::Left, true) = (base, fate, depth < 8) {
+                fate = self.fate_in_class(&base, keeper, ends, depth + 1);
+            }
+        }
+        fate
+    }
+
+    fn fate_within(&self, m: &Arc<Module>, region: StmtId, keeper: &Keeper, ends: &[&str]) -> Fate {
         let region = m.stmt(region).span;
         let mut fate = Fate::Left;
         for (i, expr) in m.ast.exprs.iter().enumerate() {
@@ -102,7 +119,7 @@ impl Semantics<'_> {
             };
         };
         match &m.expr(parent).kind {
-            ExprKind::Attribute { attr, .. } if ends.contains(&m.name(*attr)) => Fate::Ended,
+            ExprKind::Attribute { attr, .. } if ends.contains(&m.name(*attr)) || ending(m.name(*attr), ends) => Fate::Ended,
             // Which one of several it is, or whether it is one at all.
             ExprKind::Attribute { .. } | ExprKind::Compare { .. } | ExprKind::Not(_) | ExprKind::Bool2 { .. } => Fate::Left,
             ExprKind::Subscript { value, .. } if *value == e => {
@@ -119,6 +136,8 @@ impl Semantics<'_> {
             ExprKind::Call { func, .. } if matches!(m.text(*func), "len" | "print" | "repr" | "str" | "id" | "isinstance") => {
                 Fate::Left
             }
+            // join_process(p), kill_tree(p)
+            ExprKind::Call { func, .. } if ending(m.text(*func).rsplit('.').next().unwrap_or_default(), ends) => Fate::Ended,
             // Writer(monitor): whoever gets it, if it is seen never to end anything, leaves it to the test.
             ExprKind::Call { func, .. } if self.ends_nothing(m, *func, ends) => Fate::Left,
             _ => Fate::HandedOn,
@@ -146,6 +165,13 @@ impl Semantics<'_> {
         // What a function gives back, its caller may end.
         !ended && (matches!(home.stmt(def.stmt).kind, StmtKind::Class(_)) || self.returned(&def) == Type::None)
     }
+}
+
+/// Whether a name begins with the word for an end: `stop_workers`, `join_process`. Those that wait may wait for anything.
+fn ending(name: &str, ends: &[&str]) -> bool {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default();
+    words.next().is_some() && first != "wait" && ends.contains(&first)
 }
 
 /// A container that is gone through: its elements are ended if anything in the region is.

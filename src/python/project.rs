@@ -12,6 +12,7 @@ use super::ast::{Arg, Ast, Expr, ExprId, ExprKind, Function, Stmt, StmtId, StmtK
 use super::lower;
 use super::scope::Scopes;
 use crate::discover::{Role, Suite};
+use crate::evidence::Evidence;
 use crate::query::{Mask, Match, Queries, QueryError};
 use crate::source::SourceFile;
 
@@ -123,6 +124,14 @@ impl Module {
     #[must_use]
     pub fn text(&self, id: ExprId) -> &str {
         self.source.slice(self.expr(id).span)
+    }
+
+    /// The lines of an expression, from 1.
+    #[must_use]
+    pub fn lines(&self, id: ExprId) -> std::ops::RangeInclusive<u32> {
+        let span = self.expr(id).span;
+        let line = |offset| u32::try_from(self.source.line_of(offset) + 1).unwrap_or(u32::MAX);
+        line(span.start)..=line(span.end)
     }
 
     /// The function a `def` statement defines.
@@ -294,6 +303,8 @@ pub fn role(suites: &[Arc<Suite>], path: &Path) -> Role {
 pub struct Project {
     /// The compiled queries.
     pub queries: Queries,
+    /// What runs of the tests have shown.
+    pub evidence: Arc<Evidence>,
     /// Files as they would be after fixes of earlier rounds.
     overlay: HashMap<PathBuf, Arc<SourceFile>>,
     /// Files the walk found, with what they are.
@@ -316,6 +327,7 @@ impl Project {
     pub fn new(queries: Queries, roles: HashMap<PathBuf, Role>, suites: Vec<Arc<Suite>>) -> Self {
         Self {
             queries,
+            evidence: Arc::default(),
             overlay: HashMap::default(),
             roles,
             suites,

@@ -14,7 +14,7 @@ use super::project::{Module, Project, WriteKind};
 use super::scope::{Binding, BindingKind, Lookup, MODULE, ScopeId};
 use super::stdlib;
 use crate::discover::{Role, Suite, module_roots};
-use crate::query::{Ask, Match, Predicate};
+use crate::query::{Ask, Match, Predicate, SiteKind};
 
 /// A function or class by where it is defined.
 #[derive(Clone)]
@@ -138,6 +138,17 @@ fn key(m: &Arc<Module>) -> usize {
     Arc::as_ptr(m) as usize
 }
 
+/// Whether the source leaves open what something is, or what the class it is of derives from.
+fn undecided(t: &Type) -> bool {
+    match t {
+        Type::Unknown => true,
+        Type::Instance(ClassRef::External(name)) => !name.starts_with("builtins."),
+        Type::Instance(ClassRef::Project(_)) => true,
+        Type::Either(all) => all.iter().any(undecided),
+        _ => false,
+    }
+}
+
 impl<'p> Semantics<'p> {
     /// For a file of `suite`.
     #[must_use]
@@ -160,7 +171,31 @@ impl<'p> Semantics<'p> {
     /// Whether a syntactic match holds: all its predicates are true.
     #[must_use]
     pub fn accepts(&self, m: &Arc<Module>, found: &Match) -> bool {
+        let proven = self.proven(m, found);
+        let (SiteKind::Join, Some(receiver)) = (found.pattern.kind, found.receiver) else { return proven };
+        match self.seen_to_join_threads(m, found.site) {
+            None => proven,
+            // What was measured decides where the source does not, and never speaks for what the source proves to be another.
+            Some(threads) => threads && (proven || undecided(&self.type_of(m, receiver))),
+        }
+    }
+
+    /// Whether the source alone shows that all predicates of a match hold.
+    #[must_use]
+    pub fn proven(&self, m: &Arc<Module>, found: &Match) -> bool {
         found.pattern.predicates.iter().all(|p| found.subject(p).is_some_and(|e| self.ask(m, e, p) != p.negated))
+    }
+
+    /// Whether a join was measured to wait for threads and processes only; `None` where it was not measured, or where its lines hold
+    /// another join.
+    fn seen_to_join_threads(&self, m: &Module, call: ExprId) -> Option<bool> {
+        if self.project.evidence.stamp() == 0 {
+            return None;
+        }
+        let lines = m.lines(call);
+        let threads = self.project.evidence.joins_threads(&m.source, lines.clone())?;
+        let beside = |&&other: &&ExprId| m.lines(other).any(|line| lines.contains(&line));
+        (m.calls(m.symbol("join")?).iter().filter(beside).count() == 1).then_some(threads)
     }
 
     fn ask(&self, m: &Arc<Module>, e: ExprId, p: &Predicate) -> bool {

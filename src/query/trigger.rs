@@ -3,8 +3,10 @@
 //! A trigger is a line in the head of a `.scm` file, and each is an alternative:
 //!
 //! * `;; trigger: REGEX` or `;; trigger: REGEX && REGEX`: all of them match somewhere in the text;
-//! * `;; trigger above N: REGEX`: some match's first group is arithmetic that comes to more than N. Names in it are looked up
-//!   among the numbers assigned to that name anywhere in the text; a constant that is not assigned there (`BIG`) may be anything.
+//! * `;; trigger above LIMIT: REGEX`: some match's group is arithmetic that comes to more than the limit: a number, or a budget
+//!   and what to divide it by (`allocation / 8`), the smallest that holds for any file. Names in the arithmetic are looked up
+//!   among the numbers assigned to that name anywhere in the text; a constant that is imported (`BIG`, `sizes.BIG`) may be
+//!   anything. A group named `repeated` is the end of a literal: its bytes multiply the amount.
 //!
 //! A trigger may be wrong in one direction only: what it lets through is parsed for nothing, what it holds back is never found.
 
@@ -13,6 +15,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
+use crate::config::Budgets;
 use crate::python::stdlib::is_module;
 
 /// The triggers of one query file. Without any, the query always has something to look for.
@@ -24,8 +27,46 @@ pub(super) struct Triggers {
 struct Alternative {
     /// Indices into the set that must all match.
     all: Vec<usize>,
-    /// The amount that the first group must come to more than.
-    above: Option<(f64, Regex)>,
+    /// The amount that the group must come to more than.
+    above: Option<Above>,
+}
+
+struct Above {
+    limit: f64,
+    regex: Regex,
+    /// Index of the group around the arithmetic.
+    amount: usize,
+    /// Index of the group at the end of a literal that is repeated.
+    repeated: Option<usize>,
+}
+
+impl Above {
+    fn read(limit: &str, term: &str, budgets: &Budgets) -> Result<Self, String> {
+        let (what, divisor) = limit.split_once('/').map_or((limit, Ok(1.0)), |(what, by)| (what, by.trim().parse::<f64>()));
+        let what = match what.trim() {
+            "allocation" => Ok(budgets.allocation as f64),
+            "iterations-per-loop" => Ok(budgets.iterations_per_loop as f64),
+            number => number.parse(),
+        };
+        let (Ok(what), Ok(divisor)) = (what, divisor) else {
+            return Err(format!("`{}` is neither a number nor `allocation` nor `iterations-per-loop`", limit.trim()));
+        };
+        let regex = expression(term)?;
+        let repeated = regex.capture_names().position(|name| name == Some("repeated"));
+        let mut groups = (1..regex.captures_len()).filter(|i| Some(*i) != repeated);
+        let (Some(amount), None) = (groups.next(), groups.next()) else {
+            return Err("a trigger above a number has one group, around the arithmetic".to_owned());
+        };
+        Ok(Self { limit: what / divisor, regex, amount, repeated })
+    }
+
+    fn holds(&self, text: &Text<'_>) -> bool {
+        self.regex.captures_iter(text.bytes).any(|found| {
+            let Some(amount) = found.get(self.amount) else { return false };
+            let unit = self.repeated.and_then(|i| found.get(i)).map_or(1.0, |end| literal(&text.bytes[..end.end()]));
+            text.estimate(amount.as_bytes()) * unit > self.limit
+        })
+    }
 }
 
 /// All expressions of all triggers, looked for in one pass.
@@ -58,7 +99,7 @@ impl Triggers {
     ///
     /// # Errors
     /// When it is one, but makes no sense.
-    pub(super) fn read(&mut self, line: &str, expressions: &mut Expressions) -> Result<bool, String> {
+    pub(super) fn read(&mut self, line: &str, budgets: &Budgets, expressions: &mut Expressions) -> Result<bool, String> {
         let Some(rest) = line.trim().strip_prefix(";; trigger") else { return Ok(false) };
         if let Some(terms) = rest.strip_prefix(':') {
             let mut all = Vec::new();
@@ -70,25 +111,71 @@ impl Triggers {
             return Ok(true);
         }
         let Some((limit, term)) = rest.strip_prefix(" above ").and_then(|r| r.split_once(':')) else { return Ok(false) };
-        let limit = limit.trim().parse().map_err(|_| format!("`{}` is not a number", limit.trim()))?;
         let term = term.trim();
-        let regex = expression(term)?;
-        if regex.captures_len() != 2 {
-            return Err("a trigger above a number has one group, around the arithmetic".to_owned());
-        }
-        self.alternatives.push(Alternative { all: vec![expressions.add(term)], above: Some((limit, regex)) });
+        let above = Some(Above::read(limit, term, budgets)?);
+        self.alternatives.push(Alternative { all: vec![expressions.add(term)], above });
         Ok(true)
     }
 
     /// Whether one of the alternatives holds.
     pub(super) fn hold(&self, text: &Text<'_>) -> bool {
         self.alternatives.is_empty()
-            || self.alternatives.iter().any(|a| {
-                a.all.iter().all(|&t| text.hits.matched(t))
-                    && a.above.as_ref().is_none_or(|(limit, regex)| {
-                        regex.captures_iter(text.bytes).any(|c| c.get(1).is_some_and(|g| text.estimate(g.as_bytes()) > *limit))
-                    })
-            })
+            || self
+                .alternatives
+                .iter()
+                .any(|a| a.all.iter().all(|&t| text.hits.matched(t)) && a.above.as_ref().is_none_or(|above| above.holds(text)))
+    }
+}
+
+/// Bytes of a literal whose length cannot be told: longer ones are not repeated often.
+const LONG: f64 = 64.0;
+
+/// What one repetition of the literal at the end of a text takes, in bytes, at least one: its characters, or eight for each
+/// element. What cannot be told from its line is taken for [`LONG`].
+fn literal(text: &[u8]) -> f64 {
+    let line = text.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+    let Some((&end, before)) = text[line..].split_last() else { return LONG };
+    match end {
+        b'"' | b'\'' => {
+            let mut open = before.len();
+            let start = loop {
+                let Some(at) = before[..open].iter().rposition(|&b| b == end) else { return LONG };
+                if at == 0 || before[at - 1] != b'\\' {
+                    break at;
+                }
+                open = at;
+            };
+            // `"a" "b" * 2` repeats both.
+            let prefix = before[..start].trim_ascii_end();
+            let name = prefix.iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+            let lead = &prefix[..prefix.len() - name];
+            if name > 2 || lead.is_empty() || lead.trim_ascii_end().ends_with(b"\"") || lead.trim_ascii_end().ends_with(b"'") {
+                return LONG;
+            }
+            // The contents of an f-string are as long as they please.
+            if prefix[lead.len()..].iter().any(|b| b.eq_ignore_ascii_case(&b'f')) {
+                return LONG;
+            }
+            (before.len() - start - 1).max(1) as f64
+        }
+        b']' => {
+            let mut depth = 1;
+            let mut elements = 1.0;
+            for b in before.iter().rev() {
+                match b {
+                    b']' => depth += 1,
+                    b'[' => depth -= 1,
+                    b',' => elements += 1.0,
+                    _ => {}
+                }
+                if depth == 0 {
+                    return 8.0 * elements;
+                }
+            }
+            LONG
+        }
+        // What is in parentheses is arithmetic, most of the time.
+        _ => 8.0,
     }
 }
 
@@ -123,19 +210,46 @@ impl<'t> Text<'t> {
         })
     }
 
+    /// Whether a constant may get its value from elsewhere: it is on the line of an import, or on one of those in parentheses, which
+    /// hold nothing but names; it is an attribute of anything; or something else than a number is assigned to it.
+    fn unknown(&self, name: &[u8]) -> bool {
+        let mut from = 0;
+        while let Some(at) = memchr::memmem::find(&self.bytes[from..], name).map(|at| from + at) {
+            from = at + name.len();
+            let start = self.bytes[..at].iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+            let end = memchr::memchr(b'\n', &self.bytes[from..]).map_or(self.bytes.len(), |n| from + n);
+            let line = &self.bytes[start..end];
+            let code = line.split(|&b| b == b'#').next().unwrap_or(line);
+            let names = |b: &u8| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || matches!(b, b'_' | b',' | b'(' | b')');
+            let after = self.bytes[from..end].trim_ascii_start();
+            let bound = after.starts_with(b":") || after.starts_with(b"=") && !after.starts_with(b"==");
+            if bound
+                || self.bytes[..at].ends_with(b".")
+                || memchr::memmem::find(code, b"import").is_some()
+                || code.iter().all(names)
+            {
+                return true;
+            }
+        }
+        memchr::memmem::find(self.bytes, b"import *").is_some()
+    }
+
     /// What arithmetic may come to, at most.
     fn estimate(&self, text: &[u8]) -> f64 {
         let value = |name: &[u8]| match self.assigned().get(name) {
             Some(v) => *v,
             // A constant from elsewhere.
-            None if name.len() > 1 && name.iter().all(|b| b.is_ascii_uppercase() || *b == b'_' || b.is_ascii_digit()) => {
-                f64::INFINITY
-            }
+            None if constant(name) && self.unknown(name) => f64::INFINITY,
             None => 1.0,
         };
         // Of several arguments, the largest.
         text.split(|&b| b == b',').map(|part| arithmetic(part, &value)).fold(0.0, f64::max)
     }
+}
+
+/// Whether a name is written as constants are.
+fn constant(name: &[u8]) -> bool {
+    name.len() > 1 && name.iter().all(|b| b.is_ascii_uppercase() || *b == b'_' || b.is_ascii_digit())
 }
 
 /// Evaluates from left to right, without precedence or parentheses: an estimate, and for the products, powers and shifts that
@@ -208,7 +322,7 @@ mod tests {
     fn holds(trigger: &str, text: &str) -> bool {
         let mut expressions = Expressions::default();
         let mut triggers = Triggers::default();
-        assert!(triggers.read(trigger, &mut expressions).unwrap());
+        assert!(triggers.read(trigger, &Budgets::default(), &mut expressions).unwrap());
         triggers.hold(&Text::new(text, &expressions.build().unwrap()))
     }
 
@@ -237,11 +351,50 @@ mod tests {
     }
 
     #[test]
+    fn a_constant_from_elsewhere_may_be_anything() {
+        let above = r";; trigger above 1000: \brange\s*\(([^)\n]*)";
+        for text in [
+            "from sizes import BIG\nrange(BIG)",
+            "from sizes import (\n    BIG,  # large\n)\nrange(BIG)",
+            "from sizes import *\nrange(BIG)",
+            "BIG = UNIT * 2\nrange(BIG)",
+            "BIG: int = size()\nrange(BIG)",
+        ] {
+            assert!(holds(above, text), "{text}");
+        }
+        for text in ["range(BIG): prose", "if BIG == 2:\n    range(BIG)"] {
+            assert!(!holds(above, text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_repeated_is_weighed_by_its_length() {
+        let above = r#";; trigger above allocation: (?<repeated>["')\]])\s*\*\s*([\w(][\w. \t*()<+-]*)"#;
+        for text in [
+            r#"x = "a" * 20_001"#,
+            r#"x = "abcdefghij" * 2001"#,
+            r#"x = b"\"'" * 7000"#,
+            "x = [0, 1] * 1251",
+            "x = [[0]] * 2501",
+            // How long these are is not known.
+            r#"x = ("a" "b" * 400)"#,
+            r#"x = f"{y}" * 400"#,
+            "x = '''\n''' * 400",
+        ] {
+            assert!(holds(above, text), "{text}");
+        }
+        for text in [r#"x = "a" * 20_000"#, r#"x = "abcdefghij" * 2000"#, "x = [0, 1] * 1250", r#"x = "*DEFAULT*""#] {
+            assert!(!holds(above, text), "{text}");
+        }
+    }
+
+    #[test]
     fn all_terms_must_match() {
+        let read = |line| Triggers::default().read(line, &Budgets::default(), &mut Expressions::default());
         assert!(holds(";; trigger: a && b", "b a"));
         assert!(!holds(";; trigger: a && b", "a"));
-        assert!(Triggers::default().read(";; trigger above many: (x)", &mut Expressions::default()).is_err());
-        assert!(Triggers::default().read(";; trigger above 5: x", &mut Expressions::default()).is_err());
-        assert!(!Triggers::default().read(";; prose about a trigger", &mut Expressions::default()).unwrap());
+        assert!(read(";; trigger above many: (x)").is_err());
+        assert!(read(";; trigger above 5: x").is_err());
+        assert!(!read(";; prose about a trigger").unwrap());
     }
 }

@@ -126,6 +126,7 @@ pub fn total(file: &str, suite: &str, tests: &[(&str, u64, Cost)]) -> FileTotal 
         suite: Arc::new(PathBuf::from(suite)),
         cost: super::amount::sum(tests.iter().map(|t| &t.cost)),
         tests,
+        measured: None,
     }
 }
 

@@ -68,7 +68,7 @@ fn one(
     limits: Limits,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let (strong, over) = (style::STRONG, style::ERROR);
+    let (strong, over, dim) = (style::STRONG, style::ERROR, style::DIM);
     let cost = amount::sum(files.iter().map(|f| &f.cost));
     let was = before.map_or(cost, |files| amount::sum(files.iter().map(|f| &f.cost)));
     let tests: Vec<&TestTotal> = files.iter().flat_map(|f| &f.tests).collect();
@@ -92,6 +92,14 @@ fn one(
     }
     parts.push(amount::counted(tests.len(), "test"));
     writeln!(out, "{strong}{name}{strong:#}: {}", parts.join(", "))?;
+
+    // After a fix nobody has measured yet.
+    let measured = files.iter().filter_map(|f| f.measured).reduce(|a, b| (a.0 + b.0, a.1 + b.1));
+    if let Some((slept, n)) = measured.filter(|_| before.is_none()) {
+        let whose = if n == 1 { "test that is" } else { "tests that are" };
+        let (slept, n) = (amount::seconds(slept), amount::number(n));
+        writeln!(out, "  {dim}measured:{dim:#} {slept} asleep in the {n} {whose} as when `testdiet measure` ran")?;
+    }
 
     let heavy = files.iter().map(|f| (charged(f), view.shown(&f.file)));
     worst(

@@ -8,6 +8,7 @@ use super::{Code, missing_slow_marker, sleep_before_assert};
 use crate::config::{Settings, Strategy};
 use crate::discover::Role;
 use crate::edit::{Applicability, Fix};
+use crate::evidence::Slept;
 use crate::finding::{Cost, Finding, Severity};
 use crate::plan::counts::{self, CountPlan, Dimension};
 use crate::plan::durations::Key;
@@ -141,6 +142,50 @@ impl<'a> Context<'a> {
             Some((at, amount)) => Some((Some(at), amount)),
             None => self.sem.amount(site, &Env::default()).map(|amount| (None, amount)),
         }
+    }
+
+    /// What the tests of this file were measured to sleep at a site, and the share of that of one run of `test`; `None` unless all
+    /// of those that reach it were measured, and nobody else sleeps in its lines.
+    #[must_use]
+    pub fn measured(&self, site: &Site, test: &TestFacts) -> Option<(Slept, f64)> {
+        let evidence = &self.sem.project.evidence;
+        if evidence.stamp() == 0 {
+            return None;
+        }
+        let m = &site.module;
+        let lines = m.lines(site.expr);
+        let beside = |other: &&&Rc<Site>| Arc::ptr_eq(&other.module, m) && m.lines(other.expr).any(|line| lines.contains(&line));
+        if self.of_kind(SiteKind::Sleep).collect::<Vec<_>>().iter().filter(beside).count() != 1 {
+            return None;
+        }
+        let mut all = Slept::default();
+        let mut own = 0.0;
+        let mut told: Vec<&str> = Vec::new();
+        for (t, _) in self.uses(site) {
+            if told.contains(&t.test.id.as_str()) {
+                continue;
+            }
+            told.push(&t.test.id);
+            let (slept, runs) = evidence.slept(&self.sem.suite.root, &t.test.id, &m.source, lines.clone())?;
+            all.calls += slept.calls;
+            all.seconds += slept.seconds;
+            if t.test.id == test.test.id {
+                own = slept.seconds / runs as f64;
+            }
+        }
+        Some((all, own))
+    }
+
+    /// Tells in the finding of a sleep what was measured of it.
+    pub fn tell_measured(&self, site: &Site, test: &TestFacts, finding: &mut Finding) {
+        let Some((slept, own)) = self.measured(site, test) else { return };
+        finding.cost.sleep_s = own;
+        let plural = if slept.calls == 1 { "" } else { "s" };
+        let seconds = super::long_sleep::seconds(slept.seconds);
+        finding.message = match slept.calls {
+            0 => format!("{}; measured: nobody slept here", finding.message),
+            n => format!("{}; measured: {seconds} s in {n} call{plural}", finding.message),
+        };
     }
 
     /// A finding at an expression.

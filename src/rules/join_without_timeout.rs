@@ -22,6 +22,9 @@
 //! that is known statically is at most half of the timeout (else the timeout becomes four times that wait). It is *unsafe* when
 //! the worker's body cannot be seen, when the join stands in a worker thread itself (where an assertion would be swallowed), or where no
 //! statement fits beside it.
+//!
+//! Where the source does not say what the receiver is, what `testdiet measure` saw there decides, as long as the file is the one that
+//! ran: a thread or process is reported, with an unsafe fix, and a queue or pool is not.
 
 use std::sync::Arc;
 
@@ -135,6 +138,10 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
         Err(why) => return Err(why),
     }
     let fix = Fix::new(Applicability::Safe, message, edits, group);
+    if site.measured {
+        return Ok(Fix { applicability: Applicability::Unsafe, ..fix }
+            .because("that it is a thread or process was measured, the source does not say so"));
+    }
     Ok(match workers {
         Some(longest) if longest >= crate::plan::durations::FOREVER => Fix { applicability: Applicability::Unsafe, ..fix }
             .because(format!("the worker sleeps {} s unless something ends it", write_seconds(longest))),

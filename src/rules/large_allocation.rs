@@ -29,7 +29,8 @@ use super::{Code, Rule};
 use crate::edit::{Applicability, Fix};
 use crate::finding::Cost;
 use crate::plan::counts::Dimension;
-use crate::python::ast::ExprKind;
+use crate::python::ast::{ExprKind, StmtId, StmtKind};
+use crate::python::project::Module;
 use crate::query::SiteKind;
 
 pub(super) static RULE: Rule = Rule {
@@ -45,7 +46,10 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let budget = cx.settings.budgets.allocation;
     for site in cx.of_kind(SiteKind::Allocation) {
         let Some((worst, amount)) = cx.worst(site) else { continue };
-        if amount.count() <= budget || worst.is_some_and(|(_, u)| u.times == 0.0) {
+        if amount.count() <= budget
+            || fails(&site.module, site.module.expr(site.expr).stmt)
+            || worst.is_some_and(|(_, u)| u.times == 0.0)
+        {
             continue;
         }
         let m = &site.module;
@@ -83,6 +87,17 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         out.push(Draft::new(finding));
     }
+}
+
+/// Whether a statement is expected to fail for want of memory: `assertRaises(OverflowError, lambda: "a" * HUGE)`.
+fn fails(m: &Module, stmt: StmtId) -> bool {
+    let wants = |text: &str| ["OverflowError", "MemoryError"].iter().any(|error| text.contains(error)) && text.contains("aises");
+    let mut around = std::iter::successors(Some(stmt), |&id| m.stmt(id).parent);
+    around.any(|id| match &m.stmt(id).kind {
+        StmtKind::Expr(e) => wants(m.text(*e)),
+        StmtKind::With { items, .. } => items.iter().any(|(item, _)| wants(m.text(*item))),
+        _ => false,
+    })
 }
 
 /// A target as people write it: two digits, then zeros.

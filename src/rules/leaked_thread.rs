@@ -99,6 +99,10 @@ pub(super) fn leaks(cx: &Context<'_>) -> Vec<Leak> {
             continue;
         }
         let Some(started) = started(cx, m, receiver) else { continue };
+        // What has no method to stop it may as well be over when `start` returns.
+        if matches!(started, Started::Product { stop: None, .. }) || waited_for(m, stmt) {
+            continue;
+        }
         if told_to_end(m, site, home) {
             continue;
         }
@@ -116,6 +120,25 @@ pub(super) fn leaks(cx: &Context<'_>) -> Vec<Leak> {
         }
     }
     found
+}
+
+/// Whether a `with` around a statement waits for threads or processes: `with wait_threads_exit():`.
+fn waited_for(m: &Module, stmt: StmtId) -> bool {
+    const ENDINGS: [&str; 6] = ["wait", "join", "exit", "clean", "reap", "stop"];
+    let mut at = Some(stmt);
+    while let Some(id) = at {
+        if let StmtKind::With { items, .. } = &m.stmt(id).kind
+            && items.iter().any(|(item, _)| {
+                let ExprKind::Call { func, .. } = m.expr(*item).kind else { return false };
+                let name = m.text(func).rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+                (name.contains("thread") || name.contains("process")) && ENDINGS.iter().any(|w| name.contains(w))
+            })
+        {
+            return true;
+        }
+        at = m.stmt(id).parent;
+    }
+    false
 }
 
 /// Whether what a thread works on is told to end: `Thread(target=server.run)` beside `server.shutdown()`.
@@ -221,8 +244,11 @@ fn started(cx: &Context<'_>, m: &Arc<Module>, receiver: ExprId) -> Option<Starte
     let ClassRef::Project(def) = class else {
         return cx.sem.derives(class, "threading.Thread", 0).then_some(Started::Thread);
     };
-    let stop =
-        || ENDS.iter().copied().find(|end| *end != "join" && matches!(cx.sem.member(def, end, 0), Some(Type::Function(_))));
+    let stop = || {
+        ENDS.iter()
+            .copied()
+            .find(|end| !matches!(*end, "join" | "wait") && matches!(cx.sem.member(def, end, 0), Some(Type::Function(_))))
+    };
     let text = def.module.source.slice(def.module.stmt(def.stmt).span);
     let goes_on = ["while ", "serve_forever", "run_forever"].iter().any(|words| text.contains(words));
     if cx.sem.derives(class, "threading.Thread", 0) {
@@ -267,6 +293,10 @@ fn keeper(cx: &Context<'_>, m: &Arc<Module>, site: &Site, receiver: ExprId, home
             let Lookup::Bound(_, bindings) = m.scopes.lookup(&m.ast, receiver, *name) else { return None };
             let [binding] = bindings[..] else { return None };
             match &binding.kind {
+                // `self.server = server = Server()`: the instance has it as well.
+                BindingKind::Assign { .. } if matches!(&m.stmt(binding.stmt).kind, StmtKind::Assign { targets, .. } if targets.len() > 1) => {
+                    None
+                }
                 BindingKind::Assign { value, path }
                     if path.is_empty() && m.scopes.function_around(binding.stmt) == Some(home) =>
                 {

@@ -73,6 +73,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
                 finding.message =
                     format!("sleeps {up_to}{seconds} s, {reached} times in this file; a test's budget is {budget} s");
             }
+            cx.tell_measured(site, test, &mut finding);
         }
         out.push(cx.sleepless(site, &amount, finding));
     }

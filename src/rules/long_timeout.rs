@@ -33,6 +33,7 @@ use super::long_sleep::seconds;
 use super::{Code, Rule};
 use crate::finding::Cost;
 use crate::plan::durations::{self, FOREVER, Waited};
+use crate::query::SiteKind;
 use crate::source::Span;
 
 pub(super) static RULE: Rule = Rule {
@@ -50,6 +51,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let budget = cx.settings.budgets.sleep_per_test;
     for test in cx.tests.iter().filter(|t| !t.fast_time && !t.slow) {
         let model = durations::model(cx.sem, cx.counter, test);
+        // What is slept is `long-sleep`'s to tell, whoever defines the function that sleeps.
+        let slept = test.uses.iter().filter(|u| u.site.kind == SiteKind::Sleep).filter_map(|u| u.amount.as_ref());
+        let slept: Vec<durations::Key> = slept.flat_map(Context::keys).collect();
         for d in model.durations.iter().filter(|d| d.waited == Waited::Out) {
             let value = d.value * d.unit;
             // Of another file's numbers the tests of that file tell, or nobody does.
@@ -57,6 +61,10 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
                 continue;
             }
             let name = d.key.parameter.as_str();
+            // Where a default cannot be passed, something else may have been: `Lock(**options)`.
+            if slept.contains(&d.key) || !name.is_empty() && d.frozen.is_some() {
+                continue;
+            }
             // A default that only matters when a peer does not answer: nobody asked for it, and nobody waits for it.
             if PEERS.iter().any(|word| name.contains(word)) {
                 continue;

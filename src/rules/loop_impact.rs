@@ -25,7 +25,9 @@ use super::{Code, Rule};
 use crate::edit::{Applicability, Fix};
 use crate::finding::Cost;
 use crate::plan::counts::Dimension;
+use crate::python::ast::{StmtId, StmtKind};
 use crate::python::cost::{Site, Use};
+use crate::python::project::Module;
 use crate::python::value::Env;
 use crate::query::SiteKind;
 
@@ -52,7 +54,8 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         let m = &site.module;
         let message = format!(
-            "{} threads × {} iterations × {} s = {} s of sleep in one test; its budget is {budget} s",
+            "{}{} threads × {} iterations × {} s = {} s of sleep in one test; its budget is {budget} s",
+            if sometimes(m, m.expr(site.expr).stmt) { "up to " } else { "" },
             used.threads,
             used.iterations,
             seconds(amount.value),
@@ -68,6 +71,15 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         out.push(cx.sleepless(site, amount, finding));
     }
+}
+
+/// Whether a statement runs in some rounds of the loop around it only: `if taken: sleep(…)`.
+fn sometimes(m: &Module, stmt: StmtId) -> bool {
+    let parents = std::iter::successors(m.stmt(stmt).parent, |&id| m.stmt(id).parent);
+    let kinds = parents.map(|id| &m.stmt(id).kind);
+    kinds
+        .take_while(|kind| !matches!(kind, StmtKind::For { .. } | StmtKind::While { .. } | StmtKind::Function(_)))
+        .any(|kind| matches!(kind, StmtKind::If { .. }))
 }
 
 /// Fewer rounds of the innermost loop whose number is written in the test: what is left when the sleep is as short as what it is

@@ -37,8 +37,9 @@ use super::{Code, Rule, long_loop, loop_impact, sleep_before_assert, sleep_budge
 use crate::config::Strategy;
 use crate::edit::{Applicability, Edit, Fix};
 use crate::finding::Finding;
-use crate::python::ast::{ExprId, Function, StmtId, StmtKind};
+use crate::python::ast::{ExprId, ExprKind, Function, StmtId, StmtKind};
 use crate::python::cost::{Site, TestFacts, Use};
+use crate::python::ended::outermost;
 use crate::python::project::Module;
 use crate::python::scope::MODULE;
 use crate::query::SiteKind;
@@ -101,7 +102,7 @@ fn heavy(cx: &Context<'_>, facts: &TestFacts) -> Option<String> {
         return None;
     }
     let budgets = &cx.settings.budgets;
-    let slept: f64 = facts.uses.iter().map(Use::seconds).sum();
+    let slept: f64 = facts.uses.iter().filter(|used| !may_be_cut_short(facts, used)).map(Use::seconds).sum();
     if slept > budgets.sleep_per_test {
         let budget = budgets.sleep_per_test;
         return Some(format!(
@@ -117,6 +118,29 @@ fn heavy(cx: &Context<'_>, facts: &TestFacts) -> Option<String> {
     let most = facts.uses.iter().filter_map(rounds).max()?;
     let budget = budgets.iterations_per_loop;
     (most > budget).then(|| format!("loops {most} times after every fix and is not marked `slow`; the budget is {budget}"))
+}
+
+/// Whether a sleep stands in a worker that the test hands over and may end itself: `pool.schedule(work).cancel()`. Nobody can say
+/// then how much of it is slept.
+fn may_be_cut_short(facts: &TestFacts, used: &Use) -> bool {
+    const CUTS: [&str; 6] = ["cancel(", "terminate(", "kill(", "stop(", "timeout=", "Timeout"];
+    let (m, test) = (&facts.test.def.module, facts.test.def.stmt);
+    let home = outermost(&used.site.module, used.site.module.expr(used.site.expr).stmt);
+    let Some(worker) = home.and_then(|h| used.site.module.function(h)).map(|f| used.site.module.name(f.name)) else {
+        return false;
+    };
+    let region = m.stmt(test).span;
+    if used.site.kind != SiteKind::Sleep || !CUTS.iter().any(|w| m.source.slice(region).contains(w)) {
+        return false;
+    }
+    // Named, and never called here.
+    let mut named = m.ast.exprs.iter().enumerate().filter(|(_, e)| {
+        region.contains(e.span)
+            && matches!(e.kind, ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } if m.name(n) == worker)
+    });
+    named.clone().next().is_some()
+        && named
+            .all(|(i, e)| e.parent.is_some_and(|p| matches!(m.expr(p).kind, ExprKind::Call { func, .. } if func.0 as usize != i)))
 }
 
 /// Whether a finding is about something that a test reaches.

@@ -70,6 +70,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
         finding.test = Some(test.test.id.clone());
         finding.cost = Cost { sleep_s: used.seconds(), ..Cost::default() };
+        cx.tell_measured(site, test, &mut finding);
         if used.iterations > 1.0 {
             finding.fix = fewer_rounds(cx, site, used).ok();
         }

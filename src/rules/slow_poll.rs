@@ -102,10 +102,22 @@ fn poll(m: &Module, sleep: StmtId) -> Option<Loop> {
                 // Where rounds differ, they are no mere attempts.
                 return (leaves(m, body) && only_waits(m, body, sleep) && !used(m, *iter)).then_some(Loop::Rounds(*iter));
             }
+            // `data = read(); if data: sleep(1)`: it sleeps because it has got something, and is slow on purpose.
+            StmtKind::If { test, .. } if was_read(m, *test) => return None,
             StmtKind::If { .. } | StmtKind::Try { .. } | StmtKind::With { .. } => at = m.stmt(id).parent,
             _ => return None,
         }
     }
+}
+
+/// Whether a condition is a name for what was read.
+fn was_read(m: &Module, test: ExprId) -> bool {
+    let ExprKind::Name(name) = m.expr(test).kind else { return false };
+    m.ast.stmts.iter().any(|s| {
+        let StmtKind::Assign { targets, value: Some(value), .. } = &s.kind else { return false };
+        let here = targets.iter().any(|&t| matches!(m.expr(t).kind, ExprKind::Name(n) if n == name));
+        here && ["read(", "readline(", "recv(", "receive("].iter().any(|w| m.text(*value).contains(w))
+    })
 }
 
 /// Whether a loop's body leaves the loop at a condition.

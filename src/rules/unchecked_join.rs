@@ -20,11 +20,15 @@
 //! ## Fix
 //! Adds the assertion. *Unsafe*: a test may well go on with a thread that is still running.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use super::context::{Context, Draft};
 use super::{Code, Rule};
 use crate::discover::Role;
 use crate::edit::{Applicability, Fix};
 use crate::python::ast::{ExprKind, StmtKind};
+use crate::python::cost::Site;
 use crate::query::SiteKind;
 use crate::rewrite;
 use crate::source::Span;
@@ -60,6 +64,17 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         let name = m.text(receiver);
         let span = m.expr(site.expr).span;
+        // Joined again later: this one only gave it some time.
+        let again = |s: &&Rc<Site>| {
+            let other = m.expr(s.expr).span;
+            Arc::ptr_eq(&s.module, m)
+                && s.receiver.is_some_and(|r| m.text(r) == name)
+                && region.contains(other)
+                && other.start > span.start
+        };
+        if cx.of_kind(SiteKind::Join).collect::<Vec<_>>().iter().any(again) {
+            continue;
+        }
         let mut finding =
             cx.finding(&RULE.code, m, span, format!("nobody checks whether `{name}` ended in time: a hang passes silently"));
         finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());

@@ -312,6 +312,7 @@ mod tests {
             out.facts.sites = joins
                 .iter()
                 .map(|&(function, seconds, untimed)| Site {
+                    base: None,
                     kind: SiteKind::Join,
                     what: "threading.Thread".to_owned(),
                     file: "a.py".to_owned(),

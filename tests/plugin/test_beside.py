@@ -1,6 +1,7 @@
 """The clock beside other plugins and libraries that have to do with time, threads or running tests."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -180,6 +181,78 @@ def test_timeout_of_faulthandler(run):
     )
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["fast_time: 600.0 s saved in 1 tests"])
+
+
+COUNTS = """
+import time
+
+real, slept = time.sleep, []
+
+def counting(seconds):
+    slept.append(seconds)
+    return real(seconds)
+
+def pytest_configure():
+    time.sleep = counting
+"""
+
+
+@pytest.mark.parametrize("vendored", [False, True])
+def test_a_plugin_that_counts_sleeps_counts_those_that_happen(run, pytester, monkeypatch, tmp_path, vendored):
+    tmp_path.joinpath("counting_plugin.py").write_text(COUNTS, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    if vendored:
+        # Imported with the conftest.py, before plugins are configured.
+        pytester.makeconftest("from testdiet.install import note_sleep")
+    result = run(
+        """
+        import time
+        from time import sleep
+        import counting_plugin
+
+        def test_it(fast_time):
+            time.sleep(600)
+            sleep(600)
+            assert counting_plugin.slept == []
+
+        def test_really():
+            time.sleep(0.001)
+            assert counting_plugin.slept == [0.001]
+        """,
+        "-p",
+        "counting_plugin",
+    )
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["fast_time: 1200.0 s saved in 1 tests"])
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_a_suite_does_instead_of_sleeping_is_its_affair(run, pytester, early):
+    first = "from testdiet.install import note_sleep" if early else ""
+    pytester.makeconftest(
+        first
+        + """
+import time
+
+real, now = time.sleep, [0]
+
+def moving(seconds):
+    now[0] += seconds
+
+time.sleep = moving
+"""
+    )
+    result = run(
+        """
+        import time
+        from conftest import now
+
+        def test_it(fast_time):
+            time.sleep(600)
+            assert now == [600]
+        """
+    )
+    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])

@@ -368,12 +368,15 @@ def test_debounce():
 
 
 def test_interrupt_of_the_main_thread():
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, _thread.interrupt_main)
     with pytest.raises(KeyboardInterrupt):
         timer.start()
         for _ in range(10):
             time.sleep(0.3)
     timer.join()
+    signal.signal(signal.SIGINT, before)
 
 
 # ---- limits, caches, retries

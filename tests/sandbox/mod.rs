@@ -92,7 +92,7 @@ impl Sandbox {
             })
             .collect();
         let folders = if paths.is_empty() { vec![self.root.clone()] } else { paths.into_iter().filter(|p| p.is_dir()).collect() };
-        Input { files, folders, stdin: None, own: Vec::new(), rules: Vec::new() }
+        Input { files, folders, stdin: None, own: Vec::new(), rules: Vec::new(), evidence: std::sync::Arc::default() }
     }
 
     /// Looks.

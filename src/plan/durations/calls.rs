@@ -157,6 +157,12 @@ impl Builder<'_, '_> {
             }
             Type::Function(def) if def.module.role == Role::Product => {
                 if let Some(f) = def.module.function(def.stmt) {
+                    // `with fail_after(4):` of the code under test ends as soon as its block does.
+                    if matches!(def.module.name(f.name), "wait_for" | "timeout" | "fail_after" | "move_on_after")
+                        && let Some(arg) = wait_argument(m, args, def.module.name(f.name))
+                    {
+                        return self.deadline(m, arg, env);
+                    }
                     let bound = def.module.scopes.class_of(def.stmt).is_some();
                     self.parameters(m, e, &def.module, &f.params, usize::from(bound), args, env, false);
                 }
@@ -428,7 +434,8 @@ fn fields(sem: &Semantics<'_>, class: &Def, depth: usize) -> Option<Vec<Param>> 
 }
 
 /// Whether a test speaks of something that expires, resets or is let through at a rate.
-fn mentions_expiry(text: &str) -> bool {
+#[must_use]
+pub fn mentions_expiry(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     [
         "expir",

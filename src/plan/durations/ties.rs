@@ -20,7 +20,10 @@ impl Builder<'_, '_> {
         let mut waited_out: Vec<usize> = Vec::new();
         for form in &self.given {
             let t = self.seconds(form);
-            if windows.iter().map(|w| self.seconds(w)).any(|w| w >= t && w <= 2.0 * t) {
+            // Of a default that nobody mentions, equal numbers are no sign: whoever waits one out sleeps longer.
+            let default = form.iter().any(|x| !self.model.durations[x.0].key.parameter.is_empty());
+            let least = if default { t + 1e-9 } else { t };
+            if windows.iter().map(|w| self.seconds(w)).any(|w| w >= least && w <= 2.0 * t) {
                 waited_out.extend(form.iter().map(|x| x.0));
             }
         }

@@ -34,3 +34,8 @@ def test_shadowed(os, bytearray):
 
 def test_string_argument():
     assert bytes("x", "utf-8") + bytes([1, 2]) + bytearray(b"100000")
+
+
+def test_more_than_there_is():
+    with pytest.raises(OverflowError):
+        "a" * 18_446_744_073_709_551_615

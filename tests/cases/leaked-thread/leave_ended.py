@@ -1,3 +1,4 @@
+import multiprocessing
 import threading
 import unittest
 
@@ -80,3 +81,46 @@ class Proxy:
 
     def _accept(self):
         pass
+
+
+class Inherits(Case):
+    def setUp(self):
+        self.timer = threading.Timer(60, print)
+        self.timer.start()
+
+
+def test_ended_by_a_function(join_process):
+    process = multiprocessing.Process(target=print)
+    process.start()
+    join_process(process)
+
+
+def test_waited_for_around(wait_threads_exit):
+    with wait_threads_exit():
+        threading.Thread(target=print).start()
+
+
+class Pool:
+    """Nothing stops it: it is over when `start` returns."""
+
+    def start(self):
+        thread = threading.Thread(target=print)
+        thread.start()
+        self.wait(thread)
+
+    def wait(self, thread):
+        thread.join()
+
+
+def test_over_when_it_returns():
+    pool = Pool()
+    pool.start()
+
+
+class Kept(unittest.TestCase):
+    def setUp(self):
+        self.timer = timer = threading.Timer(60, print)
+        timer.start()
+
+    def tearDown(self):
+        self.timer.cancel()

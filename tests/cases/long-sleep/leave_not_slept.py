@@ -58,3 +58,33 @@ class Case(unittest.TestCase):
         if self.id() == "":
             self.fail_with("no id")
             self.give_up()
+
+
+def test_its_decorator_ends_it():
+    @limited(timeout=0.01)
+    def short():
+        time.sleep(1)
+
+    with pytest.raises(TimeoutError):
+        short()
+
+
+def cancelled_by_all_who_use_it():
+    time.sleep(10)
+
+
+def test_cancelled(executor):
+    future = executor.submit(cancelled_by_all_who_use_it)
+    future.cancel()
+
+
+def test_killed(executor):
+    process = executor.process(cancelled_by_all_who_use_it)
+    process.kill()
+
+
+def test_never_awaited(wait):
+    coroutine = asyncio.sleep(10)
+    with pytest.raises(ValueError):
+        wait([coroutine], return_when=-1)
+    coroutine.close()

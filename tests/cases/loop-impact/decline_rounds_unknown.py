@@ -14,3 +14,14 @@ def test_writers(store):
     threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
+
+
+def test_some_rounds(store):
+    def write():
+        for name in FILES:
+            if store.add(name):
+                time.sleep(0.05)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()

@@ -50,3 +50,14 @@ def test_is_meant_to_sleep():
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     time.sleep(2)  # testdiet: ignore[long-sleep] the child takes so long
     assert child.poll() == 0
+
+
+def long_work():
+    time.sleep(2)
+
+
+def test_cancels_what_sleeps(pool):
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    future = pool.schedule(long_work)
+    assert future.cancel()
+    assert child.wait(timeout=5) == 0

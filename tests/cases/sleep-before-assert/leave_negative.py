@@ -66,3 +66,15 @@ def test_plain_value(worker):
     result = worker.result()
     time.sleep(0.5)
     assert result is not None
+
+
+def test_does_not_trigger_update(worker):
+    worker.poke()
+    time.sleep(0.5)
+    assert worker.updates == ["first"]
+
+
+def test_expire_with_0(cache):
+    cache.expire("key", 0)
+    time.sleep(1.1)
+    assert cache.exists("key") is True

@@ -46,3 +46,12 @@ async def loop_misc(client):
     """Part of a script among the tests."""
     while client.loop_misc() == 0:
         time.sleep(1)
+
+
+def test_slow_reader(stream):
+    while True:
+        data = stream.read(1024)
+        if data:
+            time.sleep(0.3)
+        else:
+            break

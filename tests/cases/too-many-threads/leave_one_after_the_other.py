@@ -23,3 +23,24 @@ def test_many_calls(server):
 def test_many_rounds(server):
     for _ in range(20):
         try_once(server.ping)
+
+
+class Server(threading.Thread):
+    def run(self):
+        while self.accept():
+            handler = threading.Thread(target=self.serve)
+            handler.start()
+            handler.join()
+
+    def accept(self):
+        return None
+
+    def serve(self):
+        pass
+
+
+def test_a_server_for_each():
+    for _ in range(8):
+        server = Server()
+        server.start()
+        server.join()

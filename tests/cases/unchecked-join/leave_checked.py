@@ -21,3 +21,11 @@ def test_without_timeout():
 
 def test_other():
     assert "-".join(["a"])
+
+
+def test_joined_again():
+    thread = threading.Thread(target=print)
+    thread.start()
+    thread.join(0.5)
+    print("it has had some time")
+    thread.join()

@@ -1,0 +1,65 @@
+"""The real machine: its clock, and whether a thread has had its turn on a CPU.
+
+PYTEST_DONT_REWRITE
+"""
+
+import functools
+import gc
+import inspect
+import threading
+import time
+
+
+def _real_sleep():
+    """``time.sleep`` itself, whatever stands for it by now."""
+    builtin = type(time.monotonic)
+    if not isinstance(time.sleep, builtin):
+        for one in gc.get_objects():
+            if type(one) is builtin and one.__self__ is time and one.__name__ == "sleep":
+                return one
+    return inspect.unwrap(time.sleep)
+
+
+class Real:
+    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled."""
+
+    sleep = staticmethod(_real_sleep())
+    monotonic = staticmethod(time.monotonic)
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    perf_counter = staticmethod(time.perf_counter)
+    perf_counter_ns = staticmethod(time.perf_counter_ns)
+    time_ns = staticmethod(time.time_ns)
+    localtime = staticmethod(time.localtime)
+    gmtime = staticmethod(time.gmtime)
+    ctime = staticmethod(time.ctime)
+    asctime = staticmethod(time.asctime)
+    strftime = staticmethod(time.strftime)
+    condition_wait = threading.Condition.wait
+    thread_start = threading.Thread.start
+    thread_join = threading.Thread.join
+    bootstrap_inner = threading.Thread._bootstrap_inner
+    # Last: from here on the name means this.
+    time = staticmethod(time.time)
+
+
+if hasattr(time, "clock_gettime_ns"):
+    # time-machine 2 exchanges the code of time.monotonic itself while somebody travels.
+    real_ns = functools.partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
+else:
+    real_ns = time.monotonic_ns
+
+thread_ns = time.thread_time_ns
+
+
+def had_turn(native_id, since, enough):
+    """Whether a thread, by the operating system's number for it, used ``enough`` nanoseconds of CPU time since it had used ``since``, or
+    does not want any now. A thread that waits for a CPU has not had its turn, however long ago it could have run."""
+    try:
+        with open(f"/proc/self/task/{native_id}/schedstat", "rb") as file:
+            used = int(file.read().split()[0]) - since
+        with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
+            runs = file.read().rpartition(b")")[2].split()[0] == b"R"
+    except (OSError, IndexError, ValueError):
+        # It is gone, or the system does not tell.
+        return True
+    return used >= enough or not runs

@@ -1,0 +1,105 @@
+"""Threads wake in the order of their deadlines, also where the interpreter or the CPUs are kept from them for longer than lies between
+those. The real clock gives no such order, so these are for the virtual one alone.
+"""
+
+import sys
+import threading
+import time
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("fast_time")
+
+
+@pytest.fixture
+def hogged():
+    """From half a second of virtual time on, a thread runs for a second, and lets others run ten times only."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.1)
+
+    def hog():
+        time.sleep(0.5)
+        end = time.perf_counter() + 1
+        while time.perf_counter() < end:
+            pass
+
+    yield started(hog)
+    sys.setswitchinterval(before)
+
+
+def started(target, *arguments):
+    thread = threading.Thread(target=target, args=arguments)
+    thread.start()
+    return thread
+
+
+def test_each_thread_has_its_turn(hogged):
+    order = []
+
+    def work(number):
+        time.sleep(0.55 + 0.1 * number)
+        order.append(number)
+
+    threads = [started(work, number) for number in reversed(range(4))]
+    for thread in [hogged, *threads]:
+        thread.join()
+    assert order == [0, 1, 2, 3]
+
+
+def test_whom_a_thread_wakes_takes_part_in_its_turn(hogged):
+    order, first, second = [], threading.Event(), threading.Event()
+
+    def relay(await_, action):
+        await_()
+        action()
+
+    threads = [
+        started(relay, lambda: time.sleep(0.6), first.set),
+        started(relay, first.wait, second.set),
+        started(relay, second.wait, lambda: order.append("relayed")),
+    ]
+    time.sleep(0.75)
+    order.append("test")
+    for thread in [hogged, *threads]:
+        thread.join()
+    assert order == ["relayed", "test"]
+
+
+@pytest.fixture
+def for_ever(monkeypatch):
+    """A thread that never had its turn would hold up the others for ever."""
+    from testdiet import turns
+
+    monkeypatch.setattr(turns, "PUT_OFF", 10**18)
+
+
+def test_a_thread_that_keeps_running_holds_nobody_up(for_ever):
+    stop, rounds = [], []
+
+    def work():
+        while not stop:
+            rounds.append(1)
+
+    thread = started(work)
+    time.sleep(0.2)
+    stop.append(1)
+    thread.join()
+    assert rounds
+
+
+def test_threads_that_wake_each_other_hold_nobody_up(for_ever):
+    stop = threading.Event()
+    ping, pong = threading.Semaphore(1), threading.Semaphore(0)
+
+    def work(mine, other):
+        while not stop.is_set():
+            mine.acquire()
+            other.release()
+
+    threads = [started(work, ping, pong), started(work, pong, ping)]
+    time.sleep(0.3)
+    stop.set()
+    ping.release()
+    pong.release()
+    for thread in threads:
+        thread.join()
