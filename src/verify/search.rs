@@ -396,7 +396,7 @@ mod tests {
             let mut runs = 0_usize;
             let run = |_: &Choice, tests: &BTreeSet<usize>| {
                 runs += usize::from(tests.contains(&7));
-                let wrong = tests.contains(&7) && runs % period != 0;
+                let wrong = tests.contains(&7) && !runs.is_multiple_of(period);
                 Ok::<_, Infallible>(wrong.then_some(7).into_iter().collect::<BTreeSet<_>>())
             };
             let settled = problem.settle(vec![Some(0); 20], problem.tests(), run).unwrap();
