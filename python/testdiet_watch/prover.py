@@ -36,8 +36,8 @@ class Prover:
         self.stacks = None
         self.coverage = None
         self.names = {}
-        #: The tracers of the threads that the body of the test started.
-        self.own = []
+        #: The tracers of the threads that the test started, its own fixtures included, and those of wider fixtures.
+        self.own, self.shared = [], set()
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -113,16 +113,25 @@ class Prover:
     def pytest_runtest_call(self, item):
         before = len(self.tracers())
         yield
-        self.own = self.tracers()[before:]
+        self.own += self.tracers()[before:]
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef):
+        before = len(self.tracers())
+        yield
+        if fixturedef.scope == "function":
+            self.own += self.tracers()[before:]
+        else:
+            self.shared.update(self.tracers()[before:])
 
     def tracers(self):
         """coverage's tracers, one for each thread, in the order in which the threads started. None where coverage keeps none."""
         return getattr(getattr(self.coverage, "_collector", None), "tracers", [])
 
     def let_go(self):
-        """What threads that a test leaves running do from now on is not what the next tests do. Those of fixtures may serve them."""
+        """What threads that a test leaves running do from now on is not what the next tests do. Those of wider fixtures serve them."""
         for tracer in self.own:
-            if hasattr(tracer, "data"):
+            if hasattr(tracer, "data") and tracer not in self.shared:
                 tracer.data = {}
         self.own = []
 

@@ -109,8 +109,9 @@ impl<'a> Shown<'a> {
             Progress::Copying => self.begin("Copying the project".to_owned()),
             Progress::Baseline => self.begin("Running the tests without fixes, twice".to_owned()),
             Progress::Candidate { number, fixes, dropped, tests, load } => {
-                let fixes = self::fixes(fixes);
-                let dropped = if dropped > 0 { format!(" ({} dropped)", amount::number(dropped)) } else { String::new() };
+                let dropped =
+                    if dropped > 0 && fixes > 0 { format!(" ({} dropped)", amount::number(dropped)) } else { String::new() };
+                let fixes = if fixes == 0 { "no fix".to_owned() } else { self::fixes(fixes) };
                 let load = if load { ", all cores busy" } else { "" };
                 self.begin(format!("Run {number}: {} with {fixes}{dropped}{load}", amount::counted(tests, "test")));
             }

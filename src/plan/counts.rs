@@ -8,7 +8,7 @@ mod point;
 
 use std::sync::Arc;
 
-use self::point::{boundary, buffered, is_the_point, named, needs_much, shaped, statistical};
+use self::point::{boundary, buffered, compared_in_a_comment, is_the_point, makes_much, named, needs_much, shaped, statistical};
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;
 use crate::edit::Edit;
@@ -83,6 +83,17 @@ pub fn plan(
         functions.iter().filter_map(|&f| m.function(f)).map(|f| m.name(f.name)).find(|n| is_the_point(n, dimension))
     {
         return Err(format!("`{name}` says that how much it takes is the point"));
+    }
+    if dimension == Dimension::Size
+        && let Some(name) =
+            m.scopes.function_around(home).and_then(|f| m.function(f)).map(|f| m.name(f.name)).filter(|n| makes_much(n))
+    {
+        return Err(format!("`{name}` says that it is to be large"));
+    }
+    if dimension == Dimension::Size
+        && let Some(comment) = [m.expr(term.expr).stmt, home].into_iter().find_map(|s| compared_in_a_comment(m, s))
+    {
+        return Err(format!("the comment {comment} says how large it has to be"));
     }
     if (dimension == Dimension::Size || old >= MANY)
         && let Some(word) = needs_much(m, &regions)

@@ -187,10 +187,28 @@ fn assertion(m: &Arc<Module>, site: &Site, receiver: ExprId) -> Result<Edit, Str
     if !(if bound.is_empty() { repeatable(m, receiver) } else { bound.iter().all(|&e| repeatable(m, e)) }) {
         return Err("naming the thread a second time would run code a second time; give it a name first".to_owned());
     }
+    if let Some((around, each)) = one_line_loop(m, stmt)
+        && let Ok(edit) = rewrite::line_after(m, around, &format!("assert not any({}.is_alive() {each})", m.text(receiver)))
+    {
+        return Ok(edit);
+    }
     rewrite::line_after(m, stmt, &format!("assert {test}")).or_else(|_| {
         let end = m.stmt(stmt).span.end;
         Ok(Edit::insert(&m.file, end, format!("; assert {test}")))
     })
+}
+
+/// `for t in threads: t.join()` on one line, with nothing else in it: the loop, and what is asked again of all it goes over.
+fn one_line_loop(m: &Module, stmt: StmtId) -> Option<(StmtId, &str)> {
+    let around = m.stmt(stmt).parent?;
+    let StmtKind::For { target, iter, body, orelse, is_async: false } = &m.stmt(around).kind else { return None };
+    let line = |at: u32| m.source.line_of(at);
+    let span = m.stmt(around).span;
+    if body[..] != [stmt] || !orelse.is_empty() || line(span.start) != line(span.end) || !repeatable(m, *iter) {
+        return None;
+    }
+    let each = m.source.slice(Span::new(span.start, m.stmt(stmt).span.start)).trim_end().strip_suffix(':')?;
+    (m.expr(*target).span.start > span.start).then_some((around, each.trim_end()))
 }
 
 /// The longest that the workers this join may wait for are known to wait, in seconds; `None` when one of them cannot be seen.

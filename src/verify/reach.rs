@@ -1,6 +1,7 @@
 //! Which tests a fix can reach. Told from the text alone and rather too many than too few: an edit in a test function that
 //! nothing else mentions reaches that function; any other edit of a file reaches all of its tests and those of every file that
-//! mentions it; one in a `conftest.py` reaches everything below it; one in anything but Python reaches the whole suite.
+//! mentions it, or imports it where it is a file of tests; one in a `conftest.py` reaches everything below it; one in anything
+//! but Python reaches the whole suite.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -134,11 +135,13 @@ impl<'f> Files<'f> {
         let conftest = file.file_name().is_some_and(|name| name == "conftest.py");
         let module = if file.file_name().is_some_and(|n| n == "__init__.py") { folder.file_name() } else { file.file_stem() };
         let module = module.map(|m| m.to_string_lossy().into_owned()).unwrap_or_default();
+        // `test_queue` is a name that much else in a suite may have too; a helper may be run as a program.
+        let tests = self.role(file) == Some(Role::Test);
         let mut out = BTreeSet::new();
         for (found, text) in self.found.iter().zip(&self.texts) {
             let below = conftest && found.path.starts_with(folder);
-            let mentions = || text.as_ref().is_some_and(|t| mentions(t.text(), &module) > 0);
-            if !python || below || mentions() {
+            let mentions = |text: &str| mentions(text, &module) > 0 && (!tests || imports(text, &module));
+            if !python || below || text.as_ref().is_some_and(|t| mentions(t.text())) {
                 out.insert(found.path.clone());
             }
         }
@@ -179,6 +182,26 @@ impl<'f> Files<'f> {
 struct Place {
     function: String,
     within_class: bool,
+}
+
+/// Whether a text may get at a module: it imports it, or has a path or a dotted name with it in a string.
+fn imports(text: &str, module: &str) -> bool {
+    let by_name = ["import_module", "importorskip", "__import__", "pytest_plugins"].iter().any(|word| mentions(text, word) > 0);
+    let Some(tree) = lower::parse(text) else { return true };
+    let mut pending = vec![tree.root_node()];
+    while let Some(node) = pending.pop() {
+        let counts = match node.kind() {
+            "import_statement" | "import_from_statement" => true,
+            "string_content" => by_name || node.byte_range().len() > module.len(),
+            _ => false,
+        };
+        if counts && text.get(node.byte_range()).is_some_and(|part| mentions(part, module) > 0) {
+            return true;
+        }
+        let mut cursor = node.walk();
+        pending.extend(node.named_children(&mut cursor));
+    }
+    false
 }
 
 /// How often a text has a word.
@@ -261,7 +284,11 @@ mod tests {
             ),
             ("tests/test_b.py", "from .deep.more import MORE\ndef test_three(): THREE\n"),
             ("tests/deep/test_c.py", "from tests.test_a import TestX\ndef test_four(): FOUR\n"),
-            ("other/test_d.py", "def test_five(): FIVE\n"),
+            ("other/test_d.py", "FIFTH = 5\ndef test_five(): FIVE\n"),
+            // Names that are no modules.
+            ("other/test_e.py", "def test_a(): return 'test_a', 'test_d', test_d\n"),
+            ("other/test_f.py", "PATH = 'tests/test_d.py'\n"),
+            ("other/test_g.py", "b = importlib.import_module('test_d')\n"),
         ]);
         let all = ["tests/deep/test_c.py", "tests/test_a.py", "tests/test_b.py"];
         assert_eq!(suite.reach("tests/test_a.py", "ONE"), ["tests/test_a.py::test_one"]);
@@ -275,7 +302,9 @@ mod tests {
         assert_eq!(suite.reach("tests/helpers.py", "HELPER"), all);
         assert_eq!(suite.reach("tests/conftest.py", "FIXTURE"), all);
         assert_eq!(suite.reach("tests/deep/more.py", "MORE"), ["tests/test_b.py"]);
-        let everything = ["other/test_d.py", "tests/deep/test_c.py", "tests/test_a.py", "tests/test_b.py"];
+        assert_eq!(suite.reach("other/test_d.py", "FIFTH"), ["other/test_d.py", "other/test_f.py", "other/test_g.py"]);
+        let others = ["d", "e", "f", "g"].map(|name| format!("other/test_{name}.py"));
+        let everything = [&others[..], &all.map(String::from)].concat();
         assert_eq!(suite.reach("pytest.ini", "pytest"), everything);
     }
 }

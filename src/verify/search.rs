@@ -5,6 +5,10 @@
 //! replaced by its next, gentler version, or left out when it has none; then all that is left is tried again, until
 //! nothing goes wrong.
 //!
+//! Chance accuses too. Before a hunt begins the tests that go wrong run without any fix; one that goes wrong then as well
+//! proves nothing and is not hunted for. Nor is one that no fix is seen to reach, unless it goes wrong a second time. A fix
+//! that has a test come and go gets one gentler version, not all of them.
+//!
 //! Of fixes that only do harm together, halving finds the one that completes them, and the others stay. With *k*
 //! fixes of *n* that are bad on their own, exactly those are left out, after at most *k*·log₂*n* + 2*k* + 2 runs of
 //! candidates: one for all, and for each bad fix ⌈log₂*n*⌉ for the halving and one for what is left. Gentler versions and
@@ -44,7 +48,7 @@ pub struct Settled {
     pub choice: Choice,
     /// What was refused on the way, in order.
     pub blamed: Vec<Blame>,
-    /// Tests that go wrong without any fix too: they prove nothing.
+    /// Tests that go wrong whatever is chosen, or now and then where nothing is seen to reach them: they prove nothing.
     pub unexplained: Vec<usize>,
     /// Candidates that were run; runs that only confirm not counted.
     pub candidates: usize,
@@ -76,19 +80,28 @@ impl Hunt {
 }
 
 impl Problem {
-    /// Searches from a choice on. `run` runs tests with a choice and says which of them go wrong.
+    /// Every test.
+    #[must_use]
+    pub fn tests(&self) -> BTreeSet<usize> {
+        (0..self.reach.len()).collect()
+    }
+
+    /// Searches from a choice on, of which the `dirty` tests have not been run. `run` runs tests with a choice and says which
+    /// of them go wrong.
     ///
     /// # Errors
     /// Those of `run`.
     pub fn settle<E>(
         &self,
         start: Choice,
+        mut dirty: BTreeSet<usize>,
         mut run: impl FnMut(&Choice, &BTreeSet<usize>) -> Result<BTreeSet<usize>, E>,
     ) -> Result<Settled, E> {
         let mut settled = Settled { choice: start, blamed: Vec::new(), unexplained: Vec::new(), candidates: 0 };
-        let all: BTreeSet<usize> = (0..self.reach.len()).collect();
-        // Tests that went wrong, to be seen well first, and those that have not been run with what is chosen now.
-        let (mut wrong, mut dirty) = (BTreeSet::new(), all.clone());
+        let all = self.tests();
+        let none: Choice = vec![None; settled.choice.len()];
+        // Tests that went wrong, to be seen well before those that have not been run with what is chosen now.
+        let mut wrong = BTreeSet::new();
         let mut gentler: BTreeSet<usize> = BTreeSet::new();
         // Tests that went wrong once and were well when they ran again without the others.
         let mut fickle: BTreeSet<usize> = BTreeSet::new();
@@ -105,14 +118,16 @@ impl Problem {
                 continue;
             }
             let alone = if wrong == pending { wrong.clone() } else { run(&settled.choice, &wrong)? };
-            if wrong.iter().any(|&t| self.accused(&settled.choice, t).is_empty()) {
-                // Nothing is seen to reach it. If it goes wrong without any fix, no fix is to blame.
-                let still = run(&vec![None; settled.choice.len()], &all)?;
-                let unexplained = |t: &usize| self.accused(&settled.choice, *t).is_empty() && still.contains(t);
-                let unexplained: Vec<usize> = wrong.iter().copied().filter(unexplained).collect();
-                wrong.retain(|t| !unexplained.contains(t));
-                settled.unexplained.extend(unexplained);
+            let unseen: BTreeSet<usize> =
+                wrong.iter().copied().filter(|&t| self.accused(&settled.choice, t).is_empty()).collect();
+            let company = if unseen.is_empty() { &wrong } else { &all };
+            let mut unexplained = run(&none, company)?;
+            if !unseen.is_subset(&unexplained) {
+                let again = run(&settled.choice, &all)?;
+                unexplained.extend(unseen.difference(&again));
             }
+            settled.unexplained.extend(wrong.intersection(&unexplained));
+            wrong.retain(|t| !unexplained.contains(t));
             let mut hunts = self.hunts(&settled.choice, &wrong, &fickle, &gentler);
             while hunts.iter().any(|h| !h.over()) {
                 let mut choice = settled.choice.clone();
@@ -136,7 +151,9 @@ impl Problem {
                 let fix = hunt.accused[hunt.wrong - 1];
                 let version = settled.choice[fix].unwrap_or_default();
                 settled.blamed.push(Blame { fix, version, test: hunt.test });
-                settled.choice[fix] = Some(version + 1).filter(|v| *v < self.versions[fix]);
+                // One that makes a test come and go has had its chance: each further version would be judged by luck.
+                let chance = version == 0 || !fickle.contains(&hunt.test);
+                settled.choice[fix] = Some(version + 1).filter(|v| chance && *v < self.versions[fix]);
                 if settled.choice[fix].is_some() {
                     gentler.insert(fix);
                 }
@@ -235,7 +252,7 @@ mod tests {
             let run = |choice: &Choice, tests: &BTreeSet<usize>| {
                 Ok::<_, Infallible>(tests.iter().copied().filter(|&t| self.wrong(choice, t)).collect())
             };
-            self.problem.settle(all, run).unwrap()
+            self.problem.settle(all, self.problem.tests(), run).unwrap()
         }
 
         fn well(&self, choice: &Choice) -> bool {
@@ -354,7 +371,7 @@ mod tests {
             let left_behind = choice[4].is_some() && tests.contains(&1);
             Ok::<_, Infallible>(tests.iter().copied().filter(|&t| t == 2 && left_behind).collect())
         };
-        let settled = problem.settle(vec![Some(0); 6], run).unwrap();
+        let settled = problem.settle(vec![Some(0); 6], problem.tests(), run).unwrap();
         // 0 is accused first, because it is seen to reach the test; then the one that does.
         assert_eq!(settled.choice, [None, Some(0), Some(0), Some(0), None, Some(0)]);
         assert!(settled.unexplained.is_empty());
@@ -366,15 +383,51 @@ mod tests {
         let run = |_: &Choice, tests: &BTreeSet<usize>| {
             Ok::<_, Infallible>(tests.iter().copied().filter(|&t| t > 0).collect::<BTreeSet<_>>())
         };
-        let settled = problem.settle(vec![Some(0); 2], run).unwrap();
-        assert_eq!(settled.choice, [Some(0), None], "its own fix is accused first");
-        assert!(settled.unexplained.contains(&2), "{settled:?}");
+        let settled = problem.settle(vec![Some(0); 2], problem.tests(), run).unwrap();
+        assert_eq!((&settled.choice[..], &settled.unexplained[..]), (&[Some(0); 2][..], &[1, 2][..]));
+        assert_eq!(settled.candidates, 1, "nothing is hunted for");
+    }
+
+    /// Chance: a test that no change makes well, but which is well now and then, must not cost the fixes of others.
+    #[test]
+    fn a_test_that_comes_and_goes_is_not_hunted_for() {
+        let problem = Problem { versions: vec![4; 20], reach: (0..20).map(|t| vec![t]).collect(), file: vec![0; 20] };
+        for period in 2..6 {
+            let mut runs = 0_usize;
+            let run = |_: &Choice, tests: &BTreeSet<usize>| {
+                runs += usize::from(tests.contains(&7));
+                let wrong = tests.contains(&7) && !runs.is_multiple_of(period);
+                Ok::<_, Infallible>(wrong.then_some(7).into_iter().collect::<BTreeSet<_>>())
+            };
+            let settled = problem.settle(vec![Some(0); 20], problem.tests(), run).unwrap();
+            assert_eq!(settled.unexplained, [7], "well in one run of {period}");
+            let others = settled.choice.iter().enumerate().filter(|(fix, _)| *fix != 7);
+            assert!(others.into_iter().all(|(_, version)| *version == Some(0)), "{settled:?}");
+            assert!(settled.candidates <= 6, "{settled:?}");
+        }
+    }
+
+    /// The fixes of a test that goes wrong by chance are gone, and it goes wrong still: once is no reason to suspect all others.
+    #[test]
+    fn a_test_that_no_fix_reaches_has_to_go_wrong_twice() {
+        let problem = Problem {
+            versions: vec![1; 8],
+            reach: (0..8).map(|t| if t == 3 { vec![] } else { vec![t] }).collect(),
+            file: vec![0; 8],
+        };
+        let mut runs = 0;
+        let run = |_: &Choice, tests: &BTreeSet<usize>| {
+            runs += usize::from(tests.contains(&3));
+            Ok::<_, Infallible>(tests.iter().copied().filter(|&t| t == 3 && runs == 1).collect::<BTreeSet<_>>())
+        };
+        let settled = problem.settle(vec![Some(0); 8], problem.tests(), run).unwrap();
+        assert_eq!((settled.choice, settled.unexplained), (vec![Some(0); 8], vec![3]));
     }
 
     #[test]
     fn errors_of_a_run_end_the_search() {
         let problem = Problem { versions: vec![1], reach: vec![vec![0]], file: vec![0] };
-        let ended = problem.settle(vec![Some(0)], |_, _| Err::<BTreeSet<usize>, _>("disk full"));
+        let ended = problem.settle(vec![Some(0)], problem.tests(), |_, _| Err::<BTreeSet<usize>, _>("disk full"));
         assert_eq!(ended.unwrap_err(), "disk full");
     }
 }

@@ -15,7 +15,7 @@ use super::reach::{Files, Reach, Which};
 use super::search::{Choice, Problem};
 use super::session::{Ran, Seen, Setup, Wanted, file_of, function_of, slashed};
 use super::shadow::Shadow;
-use super::units::{Originals, Unit, Version, changes, units};
+use super::units::{Originals, Unit, changes, units};
 use crate::engine::{Change, Fixed};
 use crate::pytest::{Outcome, Test};
 
@@ -150,8 +150,7 @@ impl<'a> Trial<'a> {
         for (unit, tests) in &units[old..] {
             // What is known to be too short need not be tried.
             let needed = tests.iter().map(|t| self.baseline.join_timeout(t)).fold(0.0, f64::max);
-            let enough = |version: &Version| version.join_timeout().is_none_or(|timeout| timeout >= needed);
-            start.push(Some(unit.versions.iter().position(enough).unwrap_or(unit.versions.len() - 1)));
+            start.push(Some(unit.patient(0, needed).unwrap_or(unit.versions.len() - 1)));
         }
         let (units, _): (Vec<Unit>, Vec<_>) = units.into_iter().unzip();
         if units.len() == old {
@@ -166,44 +165,57 @@ impl<'a> Trial<'a> {
             if again && runs == 1 {
                 break;
             }
-            let settled = problem.settle(choice.clone(), |choice, tests| {
-                self.dropped = choice.iter().filter(|c| c.is_none()).count();
-                let mut wrong = BTreeSet::new();
-                let times = if again { runs - 1 } else { 1 };
-                for time in 1..=times {
-                    let load = again && self.request.stress && time == times;
-                    let tests: BTreeSet<usize> = tests.difference(&wrong).copied().collect();
-                    wrong.extend(self.candidate(&problem, &units, &kept.originals, choice, &names, &tests, load)?);
-                }
-                Ok::<_, VerifyError>(wrong)
-            });
-            let settled = match settled {
-                Ok(settled) => settled,
-                // What stood until now may be kept, if somebody wants that.
-                Err(VerifyError::Interrupted) if again || old > 0 => {
-                    self.interrupted = true;
-                    if !again {
-                        choice[old..].fill(None);
+            let mut dirty = problem.tests();
+            while !dirty.is_empty() {
+                let settled = problem.settle(choice.clone(), dirty, |choice, tests| {
+                    self.dropped = choice.iter().filter(|c| c.is_none()).count();
+                    let mut wrong = BTreeSet::new();
+                    let times = if again { runs - 1 } else { 1 };
+                    for time in 1..=times {
+                        let load = again && self.request.stress && time == times;
+                        let tests: BTreeSet<usize> = tests.difference(&wrong).copied().collect();
+                        wrong.extend(self.candidate(&problem, &units, &kept.originals, choice, &names, &tests, load)?);
                     }
-                    break;
+                    Ok::<_, VerifyError>(wrong)
+                });
+                let settled = match settled {
+                    Ok(settled) => settled,
+                    // What stood until now may be kept, if somebody wants that.
+                    Err(VerifyError::Interrupted) if again || old > 0 => {
+                        self.interrupted = true;
+                        if !again {
+                            choice[old..].fill(None);
+                        }
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                };
+                choice = settled.choice;
+                for blame in settled.blamed {
+                    let name = &names[blame.test];
+                    if let Some(complaint) = self.complaints.get(name) {
+                        blames.insert(blame.fix, (name.clone(), complaint.clone()));
+                    }
                 }
-                Err(error) => return Err(error),
-            };
-            choice = settled.choice;
-            for blame in settled.blamed {
-                let name = &names[blame.test];
-                if let Some(complaint) = self.complaints.get(name) {
-                    blames.insert(blame.fix, (name.clone(), complaint.clone()));
+                for test in settled.unexplained {
+                    self.baseline.doubt(&names[test]);
                 }
+                dirty = self.give_time(&problem, &units, &names, &mut choice, &mut blames);
             }
-            // A test that goes wrong without any fix after all proves nothing.
-            for (fix, version) in choice.iter_mut().enumerate() {
-                let reached = settled.unexplained.iter().find(|&&t| problem.reach[t].contains(&fix));
-                if let Some(&test) = reached.filter(|_| version.is_some()) {
-                    *version = None;
-                    blames.remove(&fix);
-                    judged.push(held(units[fix].clone(), format!("{} is flaky without it", names[test])));
-                }
+            if self.interrupted {
+                break;
+            }
+        }
+        // A test that turned out to go wrong without any fix proves nothing, and what it held against a fix says nothing.
+        let doubtful = |test: &str| self.baseline.tests[test].state == State::Flaky;
+        for (fix, unit) in units.iter().enumerate() {
+            if choice[fix].is_none() && blames.get(&fix).is_none_or(|(test, _)| !doubtful(test)) {
+                continue;
+            }
+            if let Some(test) = names.iter().zip(&problem.reach).find(|(n, reach)| reach.contains(&fix) && doubtful(n)) {
+                choice[fix] = None;
+                blames.remove(&fix);
+                judged.push(held(unit.clone(), format!("{} is flaky without it", test.0)));
             }
         }
         for (fix, unit) in units.into_iter().enumerate() {
@@ -216,6 +228,36 @@ impl<'a> Trial<'a> {
         }
         kept.choice = choice.into_iter().flatten().map(Some).collect();
         Ok(judged)
+    }
+
+    /// Takes, of the fixes whose timeouts turned out to leave the joins of their tests too little time, the first version that
+    /// leaves them enough. Returns the tests that have to do well with that.
+    fn give_time(
+        &self,
+        problem: &Problem,
+        units: &[Unit],
+        names: &[String],
+        choice: &mut Choice,
+        blames: &mut BTreeMap<usize, (String, Complaint)>,
+    ) -> BTreeSet<usize> {
+        let mut again = BTreeSet::new();
+        for (fix, unit) in units.iter().enumerate() {
+            let tests = || (0..names.len()).filter(|&t| problem.reach[t].contains(&fix));
+            let needs = |t: &usize| self.baseline.join_timeout(&names[*t]);
+            let slowest = tests().max_by(|a, b| needs(a).total_cmp(&needs(b)));
+            let (Some(version), Some(test)) = (choice[fix], slowest) else { continue };
+            let next = unit.patient(version, needs(&test));
+            if next == choice[fix] {
+                continue;
+            }
+            choice[fix] = next;
+            again.extend(tests());
+            if next.is_none() {
+                let reason = format!("to be safe its joins would need a timeout of {:.0} s", needs(&test).ceil());
+                blames.insert(fix, (names[test].clone(), Complaint { reason, tail: None, lines_only: false }));
+            }
+        }
+        again
     }
 
     /// Runs what is reached without any fix, as far as that has not been done.
@@ -376,13 +418,15 @@ impl<'a> Trial<'a> {
         let mut seen = self.tests_with(&changes, &limits, load)?.tests;
         let mut complaints: BTreeMap<usize, Complaint> = BTreeMap::new();
         for &test in tests {
-            let chosen: Vec<&Version> = problem.reach[test].iter().filter_map(|&u| units[u].versions.get(choice[u]?)).collect();
             let seen = seen.get(&names[test]);
-            let timeout = chosen.iter().filter_map(|v| v.join_timeout()).reduce(f64::min);
-            let hurried = || self.baseline.hurried(&names[test], seen?, timeout?, load);
-            let complaint = self.baseline.complaint(&names[test], seen).or_else(hurried);
+            let complaint = self.baseline.complaint(&names[test], seen);
+            if let (None, Some(seen)) = (&complaint, seen) {
+                self.baseline.note_joins(&names[test], seen, load);
+            }
             // Which lines a test runs that nothing has changed is a matter of luck.
-            if let Some(complaint) = complaint.filter(|c| !c.lines_only || !chosen.is_empty()) {
+            if let Some(complaint) =
+                complaint.filter(|c| !c.lines_only || problem.reach[test].iter().any(|&u| choice[u].is_some()))
+            {
                 complaints.insert(test, complaint);
             }
         }

@@ -33,6 +33,13 @@ impl Unit {
         self.versions.iter().flat_map(|v| &v.edits).any(|(_, edit)| takes(&edit.content))
     }
 
+    /// The first version, from one on, that gives joins so many seconds, or has no timeout for them.
+    #[must_use]
+    pub fn patient(&self, from: usize, seconds: f64) -> Option<usize> {
+        let enough = |version: &usize| self.versions[*version].join_timeout().is_none_or(|timeout| timeout >= seconds);
+        (from..self.versions.len()).find(enough)
+    }
+
     /// A unit that fixes no finding.
     #[cfg(test)]
     pub(super) fn of(versions: Vec<Version>) -> Self {

@@ -45,6 +45,9 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
         "deep",
         "nest",
         "trash",
+        "race",
+        "hammer",
+        "contention",
     ];
     const SIZES: &[&str] = &[
         "memory",
@@ -72,6 +75,21 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
         let starts = |words: &[&str]| words.iter().any(|w| part.starts_with(w));
         starts(ALWAYS) || dimension == Dimension::Size && starts(SIZES)
     })
+}
+
+/// Whether the name of a helper says that what it makes is large.
+pub(super) fn makes_much(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    !lower.starts_with("test") && lower.split('_').any(|part| matches!(part, "large" | "big" | "huge" | "long"))
+}
+
+/// A comment beside a statement that holds its size against something else: `# well over the limit`.
+pub(super) fn compared_in_a_comment(m: &Module, stmt: StmtId) -> Option<String> {
+    const WORDS: &[&str] = &["over", "above", "beyond", "exceed", "exceeds", "than", "bigger", "larger", "longer", "enough"];
+    let line = m.source.line(m.source.line_of(m.stmt(stmt).span.end));
+    let (_, comment) = line.split_once(" #")?;
+    let compares = comment.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word.to_ascii_lowercase().as_str()));
+    compares.then(|| format!("`#{}`", comment.chars().take(50).collect::<String>()))
 }
 
 /// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.

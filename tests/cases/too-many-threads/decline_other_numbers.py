@@ -42,3 +42,9 @@ def _hammer(store):
 def test_hammered(store):
     _hammer(store)
     assert store
+
+
+def test_close_race(pool):
+    threads = [threading.Thread(target=pool.close) for _ in range(20)]
+    for thread in threads:
+        thread.start()
