@@ -74,6 +74,15 @@ def test_gives_up(collector):
     assert not collector.alive
 
 
+def test_blamed(runner):
+    def slow():
+        time.sleep(1)
+
+    trace = runner.interrupted(slow, after=0.05)
+    time.sleep(0.6)
+    assert "time.sleep(0.6)" not in trace
+
+
 def test_killed(process):
     threading.Thread(target=kill, args=(process.pid,)).start()
     process.run()
