@@ -66,7 +66,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         let mut finding = cx.finding(&RULE.code, m, m.expr(site.expr).span, message);
         finding.cost = Cost { sleep_s: amount.value / 2.0, ..Cost::default() };
         finding.test = worst.map(|(test, _)| test.test.id.clone());
-        match fix(site, &kind, amount.value) {
+        match fix(site, kind, amount.value) {
             Ok(fix) => finding.fix = Some(fix),
             Err(why) => finding.declined = Some(why),
         }
@@ -74,7 +74,7 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     }
 }
 
-fn fix(site: &Site, kind: &Pace, interval: f64) -> Result<Fix, String> {
+fn fix(site: &Site, kind: Pace, interval: f64) -> Result<Fix, String> {
     let m = &site.module;
     rewrite::editable(m)?;
     let amount = site.amount.ok_or("its interval is not seen")?;
@@ -87,7 +87,7 @@ fn fix(site: &Site, kind: &Pace, interval: f64) -> Result<Fix, String> {
         Pace::Until => {}
         Pace::Counted => return Err("it counts its rounds: with more of them the deadline would move".to_owned()),
         Pace::Rounds(iter) => {
-            let ExprKind::Call { func, args, .. } = &m.expr(*iter).kind else {
+            let ExprKind::Call { func, args, .. } = &m.expr(iter).kind else {
                 return Err("how many rounds it makes cannot be changed along".to_owned());
             };
             let [rounds] = args.as_slice() else { return Err("how many rounds it makes cannot be changed along".to_owned()) };

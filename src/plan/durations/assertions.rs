@@ -30,8 +30,8 @@ impl Builder<'_, '_> {
     /// `assert compare(end, start, 0.8, tolerance=0.15)`, `assert elapsed == approx(2, abs=0.1)`: shorter times would all pass, or the
     /// number that was waited for is written a second time where no tie reaches it.
     pub(super) fn tolerance(&mut self, m: &Arc<Module>, test: ExprId) {
-        self.speeds(m, test);
         const TIMES: &[&str] = &["time", "elapsed", "duration", "took", "wait", "slept", "seconds", "start", "delay"];
+        self.speeds(m, test);
         let mut stack = vec![test];
         while let Some(e) = stack.pop() {
             if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
