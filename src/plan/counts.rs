@@ -6,9 +6,12 @@
 
 mod point;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use self::point::{boundary, buffered, compared_in_a_comment, is_the_point, makes_much, named, needs_much, shaped, statistical};
+use self::point::{
+    boundary, buffered, compared_in_a_comment, is_the_point, makes_much, named, needs_much, purpose, shaped, statistical,
+};
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;
 use crate::edit::Edit;
@@ -100,7 +103,10 @@ pub fn plan(
     {
         return Err(format!("the test speaks of `{word}`: that it takes much may be the point"));
     }
-    if dimension == Dimension::Size
+    if let Some(why) = purpose(m, site, &regions, old) {
+        return Err(why);
+    }
+    if (dimension == Dimension::Size || old >= MANY)
         && let Some(name) = assigned_name(m, m.expr(term.expr).stmt)
         && ["max", "limit", "threshold"].iter().any(|w| name.to_ascii_lowercase().contains(w))
     {
@@ -118,10 +124,12 @@ pub fn plan(
     }
     // Numbers of the functions that use the count, the count itself left out.
     let mut numbers: Vec<(ExprId, u64)> = Vec::new();
+    // What is said in one breath belongs together: the input and the expected output of a case in a table.
+    let beside = if matches!(m.stmt(home).kind, StmtKind::Assign { .. }) { m.stmt(home).span } else { Span::at(0) };
     for (i, expr) in m.ast.exprs.iter().enumerate() {
         let id = ExprId(u32::try_from(i).unwrap_or(u32::MAX));
         if let ExprKind::Int(Some(v)) = expr.kind
-            && regions.iter().any(|r| r.contains(expr.span))
+            && (regions.iter().any(|r| r.contains(expr.span)) || beside.contains(expr.span))
             && !m.expr(term.expr).span.contains(expr.span)
             && let Ok(v) = u64::try_from(v)
         {
@@ -148,7 +156,18 @@ pub fn plan(
             floor = floor.max(v + 1);
         }
     }
-    for (limit, name) in product_limits(sem, m, &regions) {
+    let much = dimension == Dimension::Size || old >= MANY;
+    let within: HashSet<_> = product_limits(sem, m, &regions, false).into_iter().collect();
+    for (limit, name) in product_limits(sem, m, &regions, much) {
+        // A limit in bytes for what is written as repetitions: it stays exceeded by a tenth.
+        let each = term.factor as u64;
+        if dimension == Dimension::Size && each > 1 && limit < constant.count() {
+            floor = floor.max(limit / each + limit / each / 10 + 1);
+        }
+        // Of a limit that is only somewhere in reach it is not known whether it is this one; close to it, nothing is gained.
+        if much && limit >= target && limit < old && limit.saturating_mul(4) > old && !within.contains(&(limit, name.clone())) {
+            return Err(format!("it exceeds the product's `{name}` of {limit}"));
+        }
         if limit < old && limit >= target.max(floor) {
             if dimension == Dimension::Size || limit + 1 < old {
                 floor = floor.max(limit + 1);
@@ -515,8 +534,8 @@ fn limit_name(name: &str) -> bool {
 }
 
 /// Numbers of the product that a count or size may have to exceed: defaults and constants with a limit's name, of the
-/// modules that the functions use.
-fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Vec<(u64, String)> {
+/// modules that the functions use; of a size or a long loop, also of the modules that those and the test import.
+fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], much: bool) -> Vec<(u64, String)> {
     let mut modules: Vec<Arc<Module>> = Vec::new();
     for (i, expr) in m.ast.exprs.iter().enumerate() {
         let ExprKind::Call { func, .. } = expr.kind else { continue };
@@ -530,6 +549,13 @@ fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Vec
         };
         if home.role == Role::Product && !modules.iter().any(|k| k.file == home.file) {
             modules.push(home);
+        }
+    }
+    if much {
+        for found in sem.product_modules(m) {
+            if !modules.iter().any(|k| k.file == found.file) {
+                modules.push(found);
+            }
         }
     }
     let mut out = Vec::new();
@@ -557,6 +583,23 @@ fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Vec
                         if let ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. } = home.expr(t).kind {
                             note(home.name(n), *value);
                         }
+                    }
+                    // DEFAULTS = {"disk_min_file_size": 2**15}
+                    if let ExprKind::Dict(items) = &home.expr(*value).kind {
+                        for &(key, value) in items {
+                            if let Some(ExprKind::Str { text: Some(name), .. }) = key.map(|k| &home.expr(k).kind) {
+                                note(name, value);
+                            }
+                        }
+                    }
+                }
+                // for i in range(0, len(keys), 1000)
+                StmtKind::For { iter, .. } => {
+                    if let ExprKind::Call { func, args, .. } = &home.expr(*iter).kind
+                        && home.text(*func) == "range"
+                        && let [_, _, step] = &args[..]
+                    {
+                        note("chunk", step.value);
                     }
                 }
                 _ => {}

@@ -7,6 +7,7 @@
 mod assertions;
 mod calls;
 mod groups;
+mod hints;
 mod ties;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::python::assertion::nothing_after;
 use crate::python::ast::{ExprId, ExprKind, StmtId};
 use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
+use crate::python::polling::{Pace, poll};
 use crate::python::project::Module;
 use crate::python::semantics::{Def, Semantics};
 use crate::python::value::{Constant, Env, Term};
@@ -120,8 +122,10 @@ pub fn duration_name(name: &str) -> Option<f64> {
         "deadline",
         "debounce",
         "cooldown",
-        "expiry",
+        "expire",
         "expires",
+        "expiry",
+        "expiration",
         "lifetime",
         "duration",
         "grace",
@@ -218,6 +222,15 @@ const MILLISECONDS: f64 = 100.0;
 
 struct Builder<'s, 'p> {
     sem: &'s Semantics<'p>,
+    counter: &'s Counter,
+    /// Sleeps that the test is known to come to.
+    slept: Vec<(Arc<PathBuf>, Span)>,
+    /// Functions that were handed over as values.
+    handed: Vec<(usize, StmtId)>,
+    /// Times in strings, in seconds.
+    spoken: Vec<(f64, String)>,
+    /// An assertion that counts what happens in a time.
+    counted: Option<String>,
     model: Model,
     index: HashMap<Key, usize>,
     /// Sleeps of each function in order, with how often each happens.
@@ -266,9 +279,14 @@ pub fn outside(sem: &Semantics<'_>, counter: &Counter, facts: &TestFacts) -> Opt
     built.outside.clone().or_else(|| product().map(str::to_owned))
 }
 
-fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -> Builder<'s, 'p> {
+fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts) -> Builder<'s, 'p> {
     let mut b = Builder {
         sem,
+        counter,
+        slept: Vec::new(),
+        handed: Vec::new(),
+        spoken: Vec::new(),
+        counted: None,
         model: Model { test: facts.test.id.clone(), ..Model::default() },
         index: HashMap::new(),
         sleeps: HashMap::new(),
@@ -296,6 +314,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
         if u.site.kind != SiteKind::Sleep {
             continue;
         }
+        b.slept.push(u.site.key());
         let Some(amount) = &u.amount else {
             b.decline(format!("`{}` sleeps for a time that is not known statically", excerpt(&u.site.module, u.site.expr)));
             continue;
@@ -320,6 +339,13 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
         if let Some(condition) = on_the_wall_clock(&u.site.module, stmt) {
             b.decline(format!("`{}` decides by the clock on the wall whether it sleeps", excerpt(&u.site.module, condition)));
         }
+        if let Some(Pace::Rounds(_) | Pace::Counted) = poll(&u.site.module, stmt) {
+            for &(i, _) in &form {
+                b.model.durations[i].frozen.get_or_insert_with(|| {
+                    "the loop it is in gives up after so many rounds: made shorter, it would give up sooner".to_owned()
+                });
+            }
+        }
         asleep.push((Arc::clone(&u.site.module), u.site.expr, form.clone(), amount.value));
         if nothing_after(&u.site.module, stmt) {
             b.quiet.push(form.clone());
@@ -343,6 +369,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &Counter, facts: &TestFacts) -
     }
     b.tie();
     b.milliseconds();
+    b.unsaid();
     let twice = b.model.durations.iter().find(|d| {
         d.waited > Waited::No
             && d.frozen.is_none()

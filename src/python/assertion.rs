@@ -16,20 +16,31 @@ pub fn following(m: &Module, stmt: StmtId) -> Vec<StmtId> {
     out
 }
 
-/// Whether the statement after one asserts that nothing has happened: `assert not x`, `assert x == []`.
+/// Whether one of the assertions right after a statement says that nothing has happened: `assert not x`, `assert x == []`.
 #[must_use]
 pub fn nothing_after(m: &Module, stmt: StmtId) -> bool {
-    following(m, stmt).first().is_some_and(|&next| match &m.stmt(next).kind {
-        StmtKind::Assert { test, .. } => nothing(m, *test),
-        StmtKind::Expr(e) => match m.expr(*e).kind {
-            ExprKind::Call { func, .. } => {
-                let name = m.text(func);
-                ["assertFalse", "assertIsNone", "assertNotIn", "assert_not_called"].iter().any(|w| name.ends_with(w))
-            }
-            _ => false,
-        },
-        _ => false,
-    })
+    following(m, stmt).into_iter().map_while(|next| nothing_in(m, next)).any(|nothing| nothing)
+}
+
+/// Whether an assertion says that nothing has happened; `None` for any other statement.
+fn nothing_in(m: &Module, stmt: StmtId) -> Option<bool> {
+    match &m.stmt(stmt).kind {
+        StmtKind::Assert { test, .. } => Some(nothing(m, *test)),
+        StmtKind::Expr(e) => {
+            let ExprKind::Call { func, args, .. } = &m.expr(*e).kind else { return None };
+            let name = m.text(*func).rsplit('.').next().unwrap_or_default();
+            name.starts_with("assert").then(|| match name {
+                "assertFalse" | "assertIsNone" | "assertNotIn" | "assert_not_called" => true,
+                // That a number is zero may as well be what has come about.
+                "assertEqual" => args.iter().take(2).any(|a| {
+                    empty(m, a.value)
+                        && matches!(m.expr(a.value).kind, ExprKind::List(_) | ExprKind::Dict(_) | ExprKind::Call { .. })
+                }),
+                _ => false,
+            })
+        }
+        _ => None,
+    }
 }
 
 /// Whether a condition says that something is as it was in the beginning.

@@ -6,6 +6,7 @@ pub mod cost;
 pub mod ended;
 pub mod fate;
 pub mod lower;
+pub mod polling;
 pub mod project;
 pub mod scope;
 pub mod semantics;

@@ -380,6 +380,54 @@ impl Semantics<'_> {
         None
     }
 
+    /// The modules of the product that a test module imports, its conftests included, and what those import in turn.
+    #[must_use]
+    pub fn product_modules(&self, m: &Arc<Module>) -> Vec<Arc<Module>> {
+        /// A package's own modules are within reach of two steps: its `__init__`, and what that names.
+        const STEPS: usize = 3;
+        /// More than that are no longer read for one test module.
+        const MOST: usize = 80;
+        let mut out: Vec<Arc<Module>> = Vec::new();
+        let mut frontier = vec![Arc::clone(m)];
+        frontier.extend(self.conftests(m));
+        for _ in 0..STEPS {
+            let mut next: Vec<Arc<Module>> = Vec::new();
+            for at in frontier {
+                for found in self.imports_of(&at) {
+                    if out.len() < MOST && found.role == Role::Product && !out.iter().any(|k| k.file == found.file) {
+                        out.push(Arc::clone(&found));
+                        next.push(found);
+                    }
+                }
+            }
+            frontier = next;
+        }
+        out
+    }
+
+    /// The project's modules that a module's import statements name.
+    fn imports_of(&self, m: &Arc<Module>) -> Vec<Arc<Module>> {
+        let mut out = Vec::new();
+        let mut note = |t: Type| {
+            if let Type::Module(found) | Type::Class(Def { module: found, .. }) | Type::Function(Def { module: found, .. }) = t {
+                out.push(found);
+            }
+        };
+        for stmt in &m.ast.stmts {
+            match &stmt.kind {
+                StmtKind::Import(names) => names.iter().for_each(|alias| note(self.module(m, 0, &alias.name))),
+                StmtKind::ImportFrom { level, module, names } => {
+                    note(self.module(m, *level, module));
+                    for alias in names.iter().filter(|a| a.name != "*") {
+                        note(self.imported(m, *level, module, &alias.name));
+                    }
+                }
+                _ => {}
+            }
+        }
+        out
+    }
+
     /// Names of all fixtures a test asks for, found or not: parameters and `usefixtures`.
     #[must_use]
     pub fn asked_fixtures(&self, test: &Test) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Dimension;
-use crate::python::ast::{ExprKind, StmtId, StmtKind};
+use crate::python::ast::{ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::project::Module;
 use crate::python::semantics::{Semantics, Type};
 use crate::source::Span;
@@ -48,6 +48,10 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
         "race",
         "hammer",
         "contention",
+        "speed",
+        "throughput",
+        "scalab",
+        "optimi",
     ];
     const SIZES: &[&str] = &[
         "memory",
@@ -119,11 +123,64 @@ pub(super) fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
         "very large",
         "perf_counter",
         "process_time",
+        "exceed",
+        "larger than",
+        "bigger than",
+        "longer than",
+        "size limit",
+        "truncat",
+        "optimiz",
+        "settime(",
+        "set_time(",
     ];
     regions.iter().find_map(|r| {
         let text = m.source.slice(*r).to_ascii_lowercase();
         WORDS.iter().copied().find(|w| text.contains(w))
     })
+}
+
+/// What a size or a number of rounds is for, where the syntax says it: a list of answers for a mock, a depth of nesting, a length that is
+/// cut to measure, rounds whose time is taken.
+pub(super) fn purpose(m: &Module, site: ExprId, regions: &[Span], old: u64) -> Option<String> {
+    let stmt = m.expr(site).stmt;
+    // `fetch.side_effect = [OperationalError] * 60_000`
+    if let StmtKind::Assign { targets, .. } = &m.stmt(stmt).kind
+        && targets.iter().any(|t| matches!(m.expr(*t).kind, ExprKind::Attribute { attr, .. } if m.name(attr) == "side_effect"))
+    {
+        return Some("a mock has to have an answer for every call".to_owned());
+    }
+    // `"".join(… for i in range(9000))[:149051]`
+    let mut at = m.expr(site).parent;
+    while let Some(e) = at {
+        if let ExprKind::Subscript { index, .. } = m.expr(e).kind
+            && matches!(m.expr(index).kind, ExprKind::Slice(_))
+            && !m.expr(index).span.contains(m.expr(site).span)
+        {
+            return Some(format!("`[{}]` cuts it to measure", m.text(index)));
+        }
+        at = m.expr(e).parent;
+    }
+    if let StmtKind::For { body, .. } = &m.stmt(stmt).kind {
+        // `value = [value]`
+        for &id in body {
+            if let StmtKind::Assign { targets, value: Some(value), .. } = &m.stmt(id).kind
+                && let [target] = targets[..]
+                && let ExprKind::Name(name) = m.expr(target).kind
+                && let ExprKind::List(items) | ExprKind::Tuple(items) = &m.expr(*value).kind
+                && items.iter().any(|i| matches!(m.expr(*i).kind, ExprKind::Name(n) if n == name))
+            {
+                return Some(format!("`{}` nests it so deep, which may be its point", m.source.slice(m.stmt(id).span)));
+            }
+        }
+        let text = m.source.slice(m.stmt(stmt).span);
+        if old >= super::MANY && regions.iter().any(|r| r.contains(m.expr(site).span)) {
+            let clock = ["time.time()", "monotonic()", "perf_counter()", "default_timer()"].iter().find(|c| text.contains(**c));
+            if let Some(clock) = clock {
+                return Some(format!("`{clock}` takes the time of every round"));
+            }
+        }
+    }
+    None
 }
 
 /// A call or assignment in the given regions that says how many elements an array has to have.

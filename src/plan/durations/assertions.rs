@@ -31,6 +31,7 @@ impl Builder<'_, '_> {
     /// number that was waited for is written a second time where no tie reaches it.
     pub(super) fn tolerance(&mut self, m: &Arc<Module>, test: ExprId) {
         const TIMES: &[&str] = &["time", "elapsed", "duration", "took", "wait", "slept", "seconds", "start", "delay"];
+        self.speeds(m, test);
         let mut stack = vec![test];
         while let Some(e) = stack.pop() {
             if let ExprKind::Call { func, args, .. } = &m.expr(e).kind {
@@ -74,6 +75,13 @@ impl Builder<'_, '_> {
                 ));
             }
         }
+        // `assertRaises(TimeoutError, loop.run_sync, f, timeout=0.01)` calls it with the rest.
+        if method == "assertRaises" {
+            self.keywords(m, args, env, None);
+        }
+        for arg in args {
+            self.speeds(m, arg.value);
+        }
         let op = match method {
             "assertGreater" => CompareOp::Gt,
             "assertGreaterEqual" => CompareOp::GtE,
@@ -88,7 +96,10 @@ impl Builder<'_, '_> {
     }
 
     fn comparison(&mut self, m: &Arc<Module>, left: ExprId, op: CompareOp, right: ExprId, env: &Env) {
-        let (value, constant, op) = match (self.sem.constant(m, left, env), self.sem.constant(m, right, env)) {
+        // What was empty when it was made is filled since.
+        let counted = |e: ExprId| matches!(m.expr(e).kind, ExprKind::Call { func, .. } if m.text(func) == "len");
+        let known = |e: ExprId| if counted(e) { None } else { self.sem.constant(m, e, env) };
+        let (value, constant, op) = match (known(left), known(right)) {
             (None, Some(c)) => (left, c, op),
             (Some(c), None) => (right, c, flipped(op)),
             _ => return,
@@ -114,6 +125,9 @@ impl Builder<'_, '_> {
             ]
             .iter()
             .any(|w| text.contains(w));
+        if !timed && constant.integer {
+            self.counts(m, value, op, constant.value);
+        }
         match op {
             // A fraction may be a time even where nothing says so: it then holds the rest in place, but is not changed itself.
             CompareOp::Gt | CompareOp::GtE | CompareOp::Lt | CompareOp::LtE

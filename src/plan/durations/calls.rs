@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, repeats};
+use super::{
+    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, repeats,
+};
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtId, StmtKind};
 use crate::python::project::Module;
@@ -33,6 +35,7 @@ impl Builder<'_, '_> {
                 self.assertion(&m, test, env);
                 self.tolerance(&m, test);
             }
+            self.attributes(&m, id, env);
             if let StmtKind::Function(_) = m.stmt(id).kind {
                 // Defined here, run by a thread or callback of this test.
                 self.function(&Def { module: Arc::clone(&m), stmt: id }, env, depth + 1);
@@ -49,8 +52,11 @@ impl Builder<'_, '_> {
                 ExprKind::Str { .. } if is_program(m.text(e)) => {
                     self.keeps_its_own_time("a program in a string takes part, whose speed no number here says");
                 }
+                ExprKind::Str { text: Some(text), .. } => self.spoken(m, e, text),
+                ExprKind::Dict(items) => self.entries(m, items, env),
                 ExprKind::Call { func, args, .. } => self.call(m, e, *func, args, env, depth),
                 ExprKind::Name(name) => {
+                    self.handed_over(m, e, env, depth);
                     let Lookup::Bound(MODULE, bindings) = m.scopes.lookup(&m.ast, e, *name) else { continue };
                     for binding in bindings {
                         let BindingKind::Assign { value, .. } = binding.kind else { continue };
@@ -84,7 +90,8 @@ impl Builder<'_, '_> {
             return;
         }
         self.decorators(m, &f.decorators, &Env::default(), 0);
-        let called = self.visited.contains(&(Arc::as_ptr(m) as usize, home)) && m.scopes.function_around(home).is_none();
+        let key = (Arc::as_ptr(m) as usize, home);
+        let called = self.visited.contains(&key) && !self.handed.contains(&key) && m.scopes.function_around(home).is_none();
         if seconds >= ENDLESS_S && (!called || !f.decorators.is_empty()) {
             for &(i, _) in form {
                 self.model.durations[i].frozen.get_or_insert_with(|| {
@@ -146,7 +153,8 @@ impl Builder<'_, '_> {
                 } else if method.starts_with("assert") {
                     self.unittest_assertion(m, method, args, env);
                 } else {
-                    self.keywords(m, args, env);
+                    self.keywords(m, args, env, None);
+                    self.numbers(m, method, args, env);
                 }
             }
             Type::Class(def) => {
@@ -179,22 +187,26 @@ impl Builder<'_, '_> {
                             self.deadline(m, arg, env);
                         }
                     } else {
-                        self.keywords(m, args, env);
+                        self.keywords(m, args, env, Some(method));
+                        self.numbers(m, method, args, env);
                     }
                 } else {
-                    self.keywords(m, args, env);
+                    self.keywords(m, args, env, None);
+                    if let ExprKind::Name(name) = m.expr(func).kind {
+                        self.numbers(m, m.name(name), args, env);
+                    }
                 }
             }
         }
     }
 
     /// Keywords with a duration's name of a call that cannot be looked into.
-    fn keywords(&mut self, m: &Arc<Module>, args: &[Arg], env: &Env) {
+    pub(super) fn keywords(&mut self, m: &Arc<Module>, args: &[Arg], env: &Env, method: Option<&str>) {
         for arg in args {
             if let ArgKind::Keyword(k) = arg.kind {
                 let name = m.name(k).to_owned();
                 if duration_name(&name).is_some() {
-                    self.timeout(m, arg.value, &name, env, repeats(&name), keeps_for_others(&name));
+                    self.timeout(m, arg.value, &name, env, repeats(&name), lives(&name, method));
                 }
             }
         }
@@ -209,7 +221,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn timeout(&mut self, m: &Arc<Module>, e: ExprId, name: &str, env: &Env, repeats: bool, whole: bool) {
+    pub(super) fn timeout(&mut self, m: &Arc<Module>, e: ExprId, name: &str, env: &Env, repeats: bool, whole: bool) {
         let Some(c) = self.sem.constant(m, e, env) else { return };
         let unit = duration_name(name).unwrap_or(1.0);
         if c.several {
@@ -241,7 +253,7 @@ impl Builder<'_, '_> {
             }
             _ => match fields(self.sem, class, 0) {
                 Some(fields) => self.parameters(m, e, &class.module, &fields, 0, args, env, true),
-                None => self.keywords(m, args, env),
+                None => self.keywords(m, args, env, None),
             },
         }
     }
@@ -265,7 +277,8 @@ impl Builder<'_, '_> {
                 self.built_by_default(home, p, m.argument(args, Some(i - skip), &[&name]).is_some());
                 continue;
             };
-            let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"));
+            let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"))
+                || lives(&name, Some("")) && STORES.iter().any(|store| home.source.text().contains(store));
             let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
             // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
             let ends_early = !constructor && !self.decorating && (name.contains("timeout") || name.contains("deadline"));
@@ -433,13 +446,6 @@ fn fields(sem: &Semantics<'_>, class: &Def, depth: usize) -> Option<Vec<Param>> 
     Some(out)
 }
 
-/// Whether a duration is a time to live, which stores outside of Python often count in whole seconds (HAZARDS row 13): an int handed
-/// to a call that is not seen stays one.
-fn keeps_for_others(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    ["ttl", "expir", "max_age", "maxage", "lifetime", "lease"].iter().any(|word| lower.contains(word))
-}
-
 /// Whether a test speaks of something that expires, resets or is let through at a rate.
 #[must_use]
 pub fn mentions_expiry(text: &str) -> bool {
@@ -510,6 +516,9 @@ const CHILDREN: &[(&str, &str)] = &[
     ),
     ("os.fork", "the code under test starts child processes, whose speed no number here says"),
 ];
+
+/// Stores that count in whole seconds, as the product's modules name them.
+const STORES: &[&str] = &["redis", "memcache", "pylibmc"];
 
 /// The timeout of a waiting call, by its usual position.
 fn wait_argument(m: &Module, args: &[Arg], method: &str) -> Option<ExprId> {
