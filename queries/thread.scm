@@ -1,6 +1,7 @@
 ;; Constructs a thread or a process.
 ;;
 ;; trigger: (?:Thread|Process|Timer)\s*[(),]
+;; trigger: \.join\s*\(\s*(?:\)|timeout|None)
 ;;
 
 ;; threading.Thread(target=work), Worker(queue) where `class Worker(Thread)`, ctx.Process(…) after `ctx = get_context("spawn")`.
