@@ -4,6 +4,7 @@
 ;;
 ;; trigger: (?:Thread|Process|Timer)\s*[(),]
 ;; trigger: \.start\s*\(
+;; trigger: \.join\s*\(\s*(?:\)|timeout|None)
 
 ;; threading.Thread(target=work), Worker(queue) where `class Worker(Thread)`, ctx.Process(…) after `ctx = get_context("spawn")`.
 ((call function: [(identifier) (attribute)] @callee) @thread
