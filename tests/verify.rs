@@ -40,14 +40,14 @@ class Job:
 
 
 def parse(text):
-    return float(text.strip('s'))
+    return float(text.strip('%')) / 100
 ";
 
 const HEAD: &str = "import threading\nimport time\n\nfrom product import Job, parse\n\n\n";
 const GOOD: &str = "def test_good():\n    time.sleep(0.8)\n    assert True\n";
 /// Well with 0.5 s, which is the gentlest that is tried, not with less.
-const HALF: &str = "def test_half():\n    job = Job(parse('0.4s'))\n    time.sleep(1.0)\n    assert job.done\n";
-const WHOLE: &str = "def test_whole():\n    job = Job(parse('0.8s'))\n    time.sleep(1.2)\n    assert job.done\n";
+const HALF: &str = "def test_half():\n    job = Job(parse('40%'))\n    time.sleep(1.0)\n    assert job.done\n";
+const WHOLE: &str = "def test_whole():\n    job = Job(parse('80%'))\n    time.sleep(1.2)\n    assert job.done\n";
 
 fn project(tests: &[&str]) -> Sandbox {
     let sandbox = Sandbox::bare();
@@ -119,7 +119,7 @@ fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn exactly_what_the_tests_refuse_is_relaxed_or_dropped() {
-    let join = "def test_join():\n    t = threading.Thread(target=parse, args=('1s',))\n    t.start()\n    t.join()\n";
+    let join = "def test_join():\n    t = threading.Thread(target=parse, args=('100%',))\n    t.start()\n    t.join()\n";
     let sandbox = project(&[GOOD, HALF, WHOLE, join]);
     let before = tree(sandbox.root());
     let output = verify_with(&sandbox, python(), &["--output-format=json", "--runs=2"]);
@@ -249,7 +249,7 @@ fn a_test_that_refuses_virtual_time_gets_shorter_sleeps() {
 
 #[test]
 fn a_join_gets_four_times_what_it_took() {
-    let join = "def test_join():\n    t = Job(parse('1.5s')).thread\n    t.join()\n";
+    let join = "def test_join():\n    t = Job(parse('150%')).thread\n    t.join()\n";
     let sandbox = project(&[join]);
     let output = verify(&sandbox, &["--select=join-without-timeout"]);
     assert_eq!(output.status.code(), Some(0));
@@ -364,8 +364,8 @@ fn tests_that_fail_come_and_go_or_cannot_be_imported_prove_nothing() {
 
 #[test]
 fn a_fix_is_dropped_when_lines_are_lost_or_a_thread_fails_although_the_test_passes() {
-    let lines = "def test_lines():\n    job = Job(0)\n    time.sleep(1.0)\n    job.late(parse('0.8s'))\n";
-    let thread = "def test_thread():\n    job = Job(0)\n\n    def look():\n        assert job.late(parse('0.9s'))\n\n    \
+    let lines = "def test_lines():\n    job = Job(0)\n    time.sleep(1.0)\n    job.late(parse('80%'))\n";
+    let thread = "def test_thread():\n    job = Job(0)\n\n    def look():\n        assert job.late(parse('90%'))\n\n    \
                   time.sleep(1.1)\n    t = threading.Thread(target=look)\n    t.start()\n    t.join(5)\n";
     let sandbox = project(&[lines, thread]);
     let output = verify(&sandbox, &["--output-format=json"]);
@@ -389,9 +389,9 @@ fn lines_that_the_threads_of_fixtures_run_are_those_of_the_tests_they_serve() {
                 threading.Event().wait(0.005)\n\n    threading.Thread(target=work, daemon=True).start()\n\n\n\
                 def test_first(busy):\n    assert busy is None\n";
     // A constant of the file: its other tests run as well.
-    let lines = "NAP = 1.0\n\n\ndef test_lines():\n    job = Job(0)\n    time.sleep(NAP)\n    job.late(parse('0.8s'))\n";
+    let lines = "NAP = 1.0\n\n\ndef test_lines():\n    job = Job(0)\n    time.sleep(NAP)\n    job.late(parse('80%'))\n";
     let served = "NAP = 1.1\njobs = []\n\n\n@pytest.fixture(scope='module')\ndef server():\n    def serve():\n        while True:\n            \
-                  threading.Event().wait(0.005)\n            [job.late(parse('0.9s')) for job in jobs]\n\n    \
+                  threading.Event().wait(0.005)\n            [job.late(parse('90%')) for job in jobs]\n\n    \
                   threading.Thread(target=serve, daemon=True).start()\n\n\n\
                   def test_before(server):\n    assert server is None\n\n\n\
                   def test_served(server):\n    jobs.append(Job(0))\n    time.sleep(NAP)\n    jobs.clear()\n";
@@ -407,7 +407,7 @@ fn lines_that_the_threads_of_fixtures_run_are_those_of_the_tests_they_serve() {
 #[test]
 fn a_test_that_hangs_with_a_fix_is_cut_off() {
     // Well with a quarter of a second.
-    let hangs = "def test_hangs():\n    job = Job(0)\n    time.sleep(0.8)\n    job.finish(parse('0.24s'))\n";
+    let hangs = "def test_hangs():\n    job = Job(0)\n    time.sleep(0.8)\n    job.finish(parse('24%'))\n";
     let sandbox = project(&[hangs, GOOD]);
     let output = verify(&sandbox, &["--output-format=concise", "-v"]);
     let err = String::from_utf8(output.stderr).unwrap();
@@ -435,7 +435,7 @@ fn tests_that_write_into_the_project_reach_only_the_copy() {
 fn slow_tests_count_and_the_arguments_and_plugins_of_pytest_work() {
     let slow = "import pytest\n\n\n@pytest.mark.slow\ndef test_marked():\n    for _ in range(2_000):\n        pass\n    time.sleep(0.8)\n";
     let case = "import unittest\n\n\nclass CaseTest(unittest.TestCase):\n    def test_case(self):\n        time.sleep(0.9)\n        \
-                self.assertTrue(parse('1s'))\n";
+                self.assertTrue(parse('100%'))\n";
     let sandbox = project(&[GOOD, case, slow]);
     sandbox.write(
         "pyproject.toml",
