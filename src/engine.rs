@@ -12,26 +12,29 @@ use rayon::prelude::*;
 
 use crate::config::{Budgets, CustomRule, Settings};
 use crate::discover::{Found, Role, Suite};
-use crate::edit::{Applicability, Edit, Fix, apply, compatible};
+use crate::edit::Applicability;
 use crate::evidence::Evidence;
 use crate::finding::{Cost, Finding, Severity};
-use crate::plan::durations::{self, Groups, Key, Model, Planned};
-use crate::plan::number::write_seconds;
+use crate::plan::durations::{self, Model};
 use crate::python::cost::Counter;
-use crate::python::lower;
 use crate::python::project::{Module, Project};
 use crate::python::semantics::Semantics;
 use crate::python::view::Fact;
-use crate::query::{Mask, Queries, QueryError, SiteKind};
+use crate::query::{Mask, Queries, QueryError};
 use crate::rules::context::{Context, Draft};
 use crate::rules::{self, Code};
 use crate::source::{SourceError, SourceFile, Span};
 use crate::suppression::Suppressions;
 
+mod conclusion;
+mod offer;
 mod past;
+mod step;
 
+use self::offer::Offer;
 pub use self::past::Past;
 use self::past::{Memory, Part};
+pub(crate) use self::step::rewritten;
 
 /// What one test costs, everything it reaches counted: fixtures, helpers, loops, parametrize.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -318,39 +321,6 @@ struct Judged {
     suppressions: Option<Suppressions>,
 }
 
-/// What a helper module or conftest file has for others: a file that takes it up is judged, whatever else is in it.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Offer {
-    /// The names, as one regular expression.
-    names: String,
-    /// Where they can be used without an import.
-    below: Option<PathBuf>,
-    /// The module's name, which an import mentions.
-    module: Option<String>,
-}
-
-impl Offer {
-    fn names(&self) -> Option<regex::bytes::Regex> {
-        regex::bytes::RegexBuilder::new(&self.names).unicode(false).build().ok()
-    }
-
-    fn is_taken_up_by(&self, source: &SourceFile, names: &regex::bytes::Regex) -> bool {
-        let text = source.text().as_bytes();
-        self.below.as_ref().is_none_or(|folder| source.path.starts_with(folder))
-            && self.module.as_ref().is_none_or(|name| memchr::memmem::find(text, name.as_bytes()).is_some())
-            && names.is_match(text)
-    }
-}
-
-/// One round of fixes, applied to texts.
-#[derive(Default)]
-struct Step {
-    texts: BTreeMap<PathBuf, String>,
-    applied: BTreeMap<Code, usize>,
-    findings: Vec<Finding>,
-    together: Vec<BTreeSet<PathBuf>>,
-}
-
 impl<'i> Run<'i> {
     fn new(input: &'i Input) -> Result<Self, QueryError> {
         let mut budgets = Budgets::default();
@@ -458,100 +428,6 @@ impl<'i> Run<'i> {
         })
     }
 
-    /// What a helper module or conftest file offers, with what the answer rests on.
-    fn offer(&self, i: usize, source: &Arc<SourceFile>) -> (Option<Offer>, Vec<Fact>) {
-        let found = &self.input.files[i].0;
-        let sem = Semantics::new(&self.project, Arc::clone(&found.suite));
-        let offer = sem.project.load(&source.path).and_then(|module| Self::offered(found, &sem, &module));
-        (offer, sem.project.facts())
-    }
-
-    /// What of a module sleeps, starts threads or holds a duration.
-    fn offered(found: &Found, sem: &Semantics<'_>, module: &Arc<Module>) -> Option<Offer> {
-        use crate::python::ast::{ArgKind, ExprKind, StmtId, StmtKind};
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        let mut autouse = false;
-        let sites = sem.sites(&Counter::default(), module);
-        let heavy = |kind: SiteKind| matches!(kind, SiteKind::Sleep | SiteKind::Thread | SiteKind::Pool | SiteKind::Custom);
-        let spans: Vec<Span> = sites.values().flatten().filter(|s| heavy(s.kind)).map(|s| module.expr(s.expr).span).collect();
-        // What holds a site, and what mentions something that does.
-        let mut costly: Vec<StmtId> = Vec::new();
-        let mut mentioned: BTreeSet<&str> = BTreeSet::new();
-        loop {
-            let before = costly.len();
-            for &id in &module.ast.body {
-                let (StmtKind::Function(_) | StmtKind::Class(_)) = &module.stmt(id).kind else { continue };
-                let span = module.stmt(id).span;
-                let text = module.source.slice(span);
-                if !costly.contains(&id)
-                    && (spans.iter().any(|s| span.contains(*s)) || mentioned.iter().any(|n| text.contains(n)))
-                {
-                    costly.push(id);
-                    match &module.stmt(id).kind {
-                        StmtKind::Function(f) => mentioned.insert(module.name(f.name)),
-                        StmtKind::Class(c) => mentioned.insert(module.name(c.name)),
-                        _ => false,
-                    };
-                }
-            }
-            if costly.len() == before {
-                break;
-            }
-        }
-        for &id in &module.ast.body {
-            match &module.stmt(id).kind {
-                StmtKind::Function(f) if costly.contains(&id) => {
-                    names.insert(module.name(f.name).to_owned());
-                    // What a decorator says may make it a fixture of another name, or one that nobody has to name.
-                    for &d in &f.decorators {
-                        if !module.text(d).contains("fixture") {
-                            continue;
-                        }
-                        names.insert(module.name(f.name).to_owned());
-                        let ExprKind::Call { args, .. } = &module.expr(d).kind else { continue };
-                        for arg in args {
-                            let ArgKind::Keyword(keyword) = arg.kind else { continue };
-                            match (module.name(keyword), &module.expr(arg.value).kind) {
-                                ("name", ExprKind::Str { text: Some(text), .. }) => {
-                                    names.insert(text.clone());
-                                }
-                                ("autouse", ExprKind::Bool(true)) => autouse = true,
-                                _ => {}
-                            }
-                        }
-                    }
-                }
-                StmtKind::Class(c) if costly.contains(&id) => {
-                    names.insert(module.name(c.name).to_owned());
-                }
-                StmtKind::Assign { targets, .. } => {
-                    for &t in targets {
-                        if let ExprKind::Name(n) = module.expr(t).kind
-                            && durations::duration_name(module.name(n)).is_some()
-                        {
-                            names.insert(module.name(n).to_owned());
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        if names.is_empty() && !autouse {
-            return None;
-        }
-        let folder = module.file.parent()?.to_path_buf();
-        let names = names.iter().map(|n| regex::escape(n)).collect::<Vec<_>>().join("|");
-        let names = if autouse { String::new() } else { format!(r"\b(?:{names})\b") };
-        // The fixtures of a conftest.py reach what lies below it; anything else has to be imported by the module's name.
-        Some(if found.role == Role::Conftest {
-            Offer { names, below: Some(folder), module: None }
-        } else {
-            let stem = module.file.file_stem()?.to_string_lossy().into_owned();
-            let module = if stem == "__init__" { folder.file_name()?.to_string_lossy().into_owned() } else { stem };
-            Offer { names, below: None, module: Some(module) }
-        })
-    }
-
     /// Whether part of what is known of a file still holds.
     fn knows(&self, i: usize, part: Part) -> bool {
         self.memory.as_ref().is_some_and(|memory| memory.knows(i, &self.input.files[i].0.path, part, &self.project))
@@ -630,326 +506,9 @@ impl<'i> Run<'i> {
         (Judged { drafts, models, total, suppressions: Some(Suppressions::of(&module)) }, facts)
     }
 
-    /// Everything that takes the whole run: groups of durations, the suites' budgets, duplicates, suppressions.
-    fn conclude(&self, judged: Vec<(usize, Judged)>, checked: &mut Checked) {
-        let mut groups = Groups::default();
-        let mut drafts: Vec<Draft> = Vec::new();
-        let mut suppressions: BTreeMap<Arc<PathBuf>, (usize, Suppressions)> = BTreeMap::new();
-        for (i, file) in judged {
-            for model in file.models {
-                groups.add(model);
-            }
-            // A helper that nobody asked about is counted with the tests that call it, and told when it is looked at itself.
-            drafts.extend(file.drafts.into_iter().filter(|d| self.settings_of(&d.finding.file).is_some()));
-            checked.totals.extend(file.total);
-            if let Some(s) = file.suppressions {
-                suppressions.insert(Arc::clone(&s.file), (i, s));
-            }
-        }
-        // A wait that is meant to be as it is does not change along with others either.
-        let suppressed = |f: &Finding| suppressions.get(&f.file).is_some_and(|(_, s)| s.would_suppress(f));
-        for draft in drafts.iter().filter(|d| !d.durations.is_empty() && suppressed(&d.finding)) {
-            for key in &draft.durations {
-                groups.freeze(key, "it is also what is slept where a comment suppresses the finding");
-            }
-        }
-        let fix = self.input.files.first().map(|(_, s)| s.fix.clone());
-        let solved = fix.map(|fix| groups.solve(&fix)).unwrap_or_default();
-        // What a test sleeps that can run on virtual time needs no shorter numbers: once it does, the rest is solved without it.
-        let first = drafts.iter().filter(|d| d.first.is_some()).flat_map(|d| &d.durations);
-        let held: HashSet<String> =
-            first.filter_map(|key| solved.get(key)?.as_ref().ok()).map(|planned| planned.group.clone()).collect();
-        let mut best: BTreeMap<(Arc<PathBuf>, Span, Code), Finding> = BTreeMap::new();
-        for mut draft in drafts {
-            let unless = std::mem::take(&mut draft.unless);
-            // All it rests on is meant to be as it is, or something can be made better. A comment of its own is not unused for that.
-            let place = |d: &Draft| (Arc::clone(&d.finding.file), d.finding.span);
-            let silent: HashSet<_> = unless.iter().filter(|d| suppressed(&d.finding)).map(place).collect();
-            let meant = !silent.is_empty() && unless.iter().all(|d| silent.contains(&place(d))) && !suppressed(&draft.finding);
-            if meant || unless.into_iter().any(|better| attach(better, &solved, &held).fix.is_some()) {
-                continue;
-            }
-            let finding = attach(draft, &solved, &held);
-            let key = (Arc::clone(&finding.file), finding.span, finding.code.clone());
-            match best.get_mut(&key) {
-                // A helper judged with several test files: the worst of them speaks.
-                Some(known) => {
-                    let better = (finding.fix.is_some(), finding.cost.sleep_s, finding.cost.threads)
-                        > (known.fix.is_some(), known.cost.sleep_s, known.cost.threads);
-                    if better {
-                        *known = finding;
-                    }
-                }
-                None => {
-                    best.insert(key, finding);
-                }
-            }
-        }
-        checked.findings.extend(best.into_values());
-        self.suite_budgets(checked);
-        let mut kept: HashSet<String> = HashSet::new();
-        checked.findings.retain(|f| {
-            let suppressed = suppressions.get_mut(&f.file).is_some_and(|(_, s)| s.suppresses(f));
-            if suppressed {
-                kept.extend(f.fix.iter().map(|fix| fix.group.clone()));
-            }
-            !suppressed
-        });
-        for finding in &mut checked.findings {
-            if finding.fix.as_ref().is_some_and(|fix| kept.contains(&fix.group)) {
-                finding.fix = None;
-                finding.declined = Some("it would also change what a comment suppresses the finding for".to_owned());
-            }
-        }
-        let unused = &rules::unused_suppression::RULE.code;
-        for (i, s) in suppressions.values() {
-            let (found, settings) = &self.input.files[*i];
-            if settings.enabled(unused, &found.path) {
-                checked.findings.extend(s.unused(unused, found.role, &|code| settings.enabled(code, &found.path)));
-            }
-        }
-        for finding in &mut checked.findings {
-            let settings = self.settings_of(&finding.file);
-            if settings.is_some_and(|s| !s.fixable(&finding.code)) && finding.fix.take().is_some() {
-                finding.declined = Some("fixes of this rule are turned off in the configuration".to_owned());
-            }
-            let why = finding.fix.iter().flat_map(|f| &f.edits).find_map(|edit| self.hands_off(&edit.file));
-            if let Some(why) = why {
-                finding.fix = None;
-                finding.declined = Some(why.to_owned());
-            }
-        }
-        checked.findings.sort_by(|a, b| (&a.file, a.span, &a.code).cmp(&(&b.file, b.span, &b.code)));
-        for finding in &checked.findings {
-            for edit in finding.fix.iter().flat_map(|f| &f.edits) {
-                if !checked.sources.contains_key(&edit.file)
-                    && let Some(source) = self.source(&edit.file)
-                {
-                    checked.sources.insert(Arc::clone(&edit.file), source);
-                }
-            }
-        }
-    }
-
-    /// Why a file is never changed, whatever a rule proposes: it is no test code, or a program writes it.
-    fn hands_off(&self, path: &Path) -> Option<&'static str> {
-        if self.input.files.iter().any(|(found, _)| found.suite.config_file.as_deref() == Some(path)) {
-            return None;
-        }
-        if self.project.role(path) == Role::Product {
-            return Some("it would change product code");
-        }
-        let source = self.source(path)?;
-        generated(&source).then_some("the file is marked @generated: change what generates it")
-    }
-
     fn settings_of(&self, path: &Path) -> Option<&Settings> {
         self.input.files.binary_search_by(|(f, _)| f.path.as_path().cmp(path)).ok().map(|i| &*self.input.files[i].1)
     }
-
-    /// A suite that sleeps past its budget is told once, at the file that sleeps most.
-    fn suite_budgets(&self, checked: &mut Checked) {
-        let mut suites: BTreeMap<Arc<PathBuf>, (f64, Option<&FileTotal>)> = BTreeMap::new();
-        for total in &checked.totals {
-            let slept: f64 = total.tests.iter().filter(|t| !t.exempt).map(|t| t.cost.sleep_s).sum();
-            let entry = suites.entry(Arc::clone(&total.suite)).or_default();
-            entry.0 += slept;
-            if entry.1.is_none_or(|worst| worst.cost.sleep_s < total.cost.sleep_s) {
-                entry.1 = Some(total);
-            }
-        }
-        let code = Code::new("sleep-budget");
-        let mut found = Vec::new();
-        for (slept, worst) in suites.into_values() {
-            let Some(worst) = worst else { continue };
-            let Some(settings) = self.settings_of(&worst.file) else { continue };
-            let budget = settings.budgets.sleep_per_suite;
-            if slept <= budget || !settings.enabled(&code, &worst.file) {
-                continue;
-            }
-            let Some(source) = self.source(&worst.file) else { continue };
-            let span = source.line_span(0);
-            found.push(Finding {
-                code: code.clone(),
-                message: format!(
-                    "the suite sleeps {slept:.1} s in all, most of it ({:.1} s) in this file; its budget is {budget} s",
-                    worst.cost.sleep_s
-                ),
-                severity: Severity::Warning,
-                source,
-                file: Arc::clone(&worst.file),
-                span,
-                test: None,
-                cost: Cost { sleep_s: slept, ..Cost::default() },
-                fix: None,
-                declined: Some("it is the sum of the sleeps of its tests: fix those".to_owned()),
-            });
-        }
-        checked.findings.extend(found);
-    }
-
-    /// Applies what can be applied together, and keeps only what leaves every file as parseable as it was.
-    fn step(
-        &self,
-        checked: &Checked,
-        level: Applicability,
-        wanted: &dyn Fn(&Finding) -> bool,
-        current: &HashMap<PathBuf, Arc<SourceFile>>,
-        refused: &mut HashSet<String>,
-    ) -> Step {
-        let mut seen = HashSet::new();
-        let mut fixes: Vec<(&Finding, &Fix)> = checked
-            .findings
-            .iter()
-            .filter_map(|f| Some((f, f.fix.as_ref()?)))
-            .filter(|(_, fix)| fix.applicability >= level && !fix.edits.is_empty() && !refused.contains(&fix.group))
-            .filter(|(finding, _)| wanted(finding))
-            .collect();
-        fixes.retain(|(_, fix)| seen.insert((&fix.group, &fix.edits)));
-        let mut chosen: Vec<usize> = compatible(fixes.iter().map(|(_, f)| *f));
-        let text = |path: &Path| current.get(path).cloned().or_else(|| self.source(path));
-        loop {
-            let mut by_file: BTreeMap<&Arc<PathBuf>, Vec<&Edit>> = BTreeMap::new();
-            for &i in &chosen {
-                for edit in &fixes[i].1.edits {
-                    by_file.entry(&edit.file).or_default().push(edit);
-                }
-            }
-            let results: Vec<(&Arc<PathBuf>, Option<String>)> =
-                by_file.into_par_iter().map(|(path, edits)| (path, text(path).and_then(|old| rewritten(&old, &edits)))).collect();
-            let bad: HashSet<&Arc<PathBuf>> = results.iter().filter(|(_, new)| new.is_none()).map(|(p, _)| *p).collect();
-            if bad.is_empty() {
-                let mut step = Step::default();
-                for (path, new) in results {
-                    if let (Some(new), Some(old)) = (new, text(path))
-                        && new != old.text()
-                    {
-                        step.texts.insert((**path).clone(), new);
-                    }
-                }
-                for &i in &chosen {
-                    let (finding, fix) = fixes[i];
-                    *step.applied.entry(finding.code.clone()).or_default() += 1;
-                    step.findings.push(finding.clone());
-                    step.together.push(fix.edits.iter().map(|e| (*e.file).clone()).collect());
-                }
-                return step;
-            }
-            // Find the fixes to blame one by one: each alone on its file.
-            let before = chosen.len();
-            chosen.retain(|&i| {
-                let fix = fixes[i].1;
-                let alone = fix.edits.iter().all(|e| {
-                    !bad.contains(&e.file) || {
-                        let own: Vec<&Edit> = fix.edits.iter().filter(|o| o.file == e.file).collect();
-                        text(&e.file).is_some_and(|old| rewritten(&old, &own).is_some())
-                    }
-                });
-                if !alone {
-                    refused.insert(fix.group.clone());
-                }
-                alone
-            });
-            if chosen.len() == before {
-                // Only together do they break the file: leave it alone.
-                chosen.retain(|&i| !fixes[i].1.edits.iter().any(|e| bad.contains(&e.file)));
-            }
-        }
-    }
-}
-
-/// A text after edits; `None` when it has an error that it did not have, or cannot be written in the file's encoding. What is
-/// added to a configuration is read back by [`crate::discover::amend`].
-pub(crate) fn rewritten(old: &SourceFile, edits: &[&Edit]) -> Option<String> {
-    let new = apply(old.text(), edits.iter().copied());
-    let configuration = old.path.extension().is_some_and(|e| ["toml", "ini", "cfg"].iter().any(|c| e == *c));
-    if !configuration && lower::parse(&new)?.root_node().has_error() {
-        return None;
-    }
-    old.with_text(new.clone()).encode()?;
-    Some(new)
-}
-
-/// Completes a finding with the fix of its group of durations.
-fn attach(draft: Draft, solved: &HashMap<Key, Result<Arc<Planned>, String>>, held: &HashSet<String>) -> Finding {
-    let mut finding = draft.finding;
-    if draft.first.is_some() {
-        finding.fix = draft.first;
-        return finding;
-    }
-    if draft.durations.is_empty() {
-        if draft.last.is_some() {
-            finding.fix = draft.last;
-            finding.declined = None;
-        }
-        if finding.fix.is_none()
-            && finding.declined.is_none()
-            && finding.code.rule().is_some_and(|r| r.code.as_str().contains("sleep"))
-        {
-            finding.declined = Some("how long it sleeps is not a number in the tests".to_owned());
-        }
-        return finding;
-    }
-    let mut reason = None;
-    for key in &draft.durations {
-        match solved.get(key) {
-            Some(Ok(planned)) if held.contains(&planned.group) => {
-                finding.fix = None;
-                reason.get_or_insert_with(|| {
-                    "it is tied to what tests sleep that can run on virtual time: fix those first".to_owned()
-                });
-            }
-            Some(Ok(planned)) => {
-                let Some((_, old, new)) = planned.values.iter().find(|(k, ..)| k == key) else { continue };
-                if (old - new).abs() < 1e-9 {
-                    let frozen = planned.frozen.iter().find(|(k, _)| k == key).map(|(_, why)| why.clone());
-                    reason.get_or_insert_with(|| {
-                        frozen.unwrap_or_else(|| "it is as short as what it is tied to allows".to_owned())
-                    });
-                    continue;
-                }
-                let more = planned.edits.len() - 1;
-                let message = match more {
-                    0 => format!("Shrink {} s to {} s", write_seconds(*old), write_seconds(*new)),
-                    1 => format!("Shrink {} s to {} s, with 1 duration tied to it", write_seconds(*old), write_seconds(*new)),
-                    _ => {
-                        format!("Shrink {} s to {} s, with {more} durations tied to it", write_seconds(*old), write_seconds(*new))
-                    }
-                };
-                let why = "the code under test may need longer than it is left; only a run of the tests can tell";
-                let note = draft.note.or(draft.hint);
-                let why = note.map_or_else(|| why.to_owned(), |note| format!("{why}; {note}"));
-                let fix = Fix::new(Applicability::Unsafe, message, planned.edits.clone(), planned.group.clone()).because(why);
-                finding.fix = Some(fix);
-                return finding;
-            }
-            Some(Err(why)) => {
-                // What decides how long it takes lies outside: fewer rounds would be a shorter wait as well.
-                finding.fix = None;
-                reason.get_or_insert_with(|| why.clone());
-            }
-            None if finding.fix.is_some() && finding.code.as_str() == "sleep-budget" => {
-                finding.fix = None;
-                reason.get_or_insert_with(|| "it only yields; how often it does is what adds up".to_owned());
-            }
-            None if finding.test.is_none() => {
-                reason.get_or_insert_with(|| "no test that was looked at is seen to reach it".to_owned());
-            }
-            None => {
-                reason.get_or_insert_with(|| "it is as short as it gets; how often it happens is what adds up".to_owned());
-            }
-        }
-    }
-    if finding.fix.is_none() && draft.last.is_some() {
-        finding.fix = draft.last;
-        finding.declined = None;
-    }
-    if finding.fix.is_none() && finding.declined.is_none() {
-        // What keeps its own time is in the way of both.
-        let note = draft.note.filter(|note| reason.as_ref().is_some_and(|why| !note.ends_with(why.as_str())));
-        finding.declined = reason.map(|why| note.map_or_else(|| why.clone(), |note| format!("{why}; {note}")));
-    }
-    finding
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturating is what is wanted
@@ -1000,66 +559,4 @@ fn total(
     }
     out.tests = rows;
     (out.cost != Cost::default()).then_some(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::finding::Severity;
-
-    const TEXT: &str = "worker.join()\nother.join()\n";
-
-    /// A finding at `at`, whose fix writes `content` there.
-    fn finding(source: &Arc<SourceFile>, at: Span, content: &str) -> Finding {
-        let file = Arc::new(source.path.clone());
-        let edits = vec![Edit::replace(&file, at, content)];
-        Finding {
-            code: Code::new("join-without-timeout"),
-            message: String::new(),
-            severity: Severity::Error,
-            source: Arc::clone(source),
-            fix: Some(Fix::new(Applicability::Safe, "", edits, content)),
-            file,
-            span: at,
-            test: None,
-            cost: Cost::default(),
-            declined: None,
-        }
-    }
-
-    /// What a round makes of the given fixes, and the groups that it refuses.
-    fn round(fixes: &[(u32, u32, &str)]) -> (Vec<String>, HashSet<String>) {
-        let source = Arc::new(SourceFile::from_bytes(PathBuf::from("test_a.py"), TEXT.into()).unwrap());
-        let input = Input {
-            files: Vec::new(),
-            folders: Vec::new(),
-            stdin: None,
-            own: Vec::new(),
-            rules: Vec::new(),
-            evidence: Arc::default(),
-        };
-        let findings = fixes.iter().map(|&(from, to, content)| finding(&source, Span::new(from, to), content)).collect();
-        let checked = Checked { findings, ..Checked::default() };
-        let current = HashMap::from_iter([(source.path.clone(), source)]);
-        let mut refused = HashSet::default();
-        let step = Run::new(&input).unwrap().step(&checked, Applicability::Safe, &|_| true, &current, &mut refused);
-        assert_eq!(step.applied.values().sum::<usize>(), step.findings.len());
-        (step.texts.into_values().collect(), refused)
-    }
-
-    #[test]
-    fn a_fix_that_would_break_parsing_is_refused_and_the_others_are_applied() {
-        let (texts, refused) = round(&[(11, 13, "(timeout="), (24, 26, "(timeout=5.0)")]);
-        assert_eq!(texts, ["worker.join()\nother.join(timeout=5.0)\n"]);
-        assert_eq!(refused, HashSet::from_iter(["(timeout=".to_owned()]));
-    }
-
-    #[test]
-    fn fixes_that_break_a_file_only_together_leave_it_alone() {
-        // `worker.join(); other.join()` parses, and so does an `if` on its own line.
-        for alone in [(13, 14, "; "), (14, 19, "if late: other")] {
-            assert_eq!(round(&[alone]).0.len(), 1);
-        }
-        assert_eq!(round(&[(13, 14, "; "), (14, 19, "if late: other")]), (Vec::new(), HashSet::default()));
-    }
 }
