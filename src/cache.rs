@@ -1,10 +1,10 @@
 //! What runs of `check` know, kept for the next one in `.testdiet_cache`.
 //!
-//! For every file it is kept what it was judged to be, and every fact that rests on: the texts of the files that were looked into, the
-//! modules that were found, or were not. While all of them are as they were, the file is not judged again. What is said about
-//! files together (durations that they share, budgets of a suite, suppressions that suppress nothing) is concluded anew by each run. So what a
-//! run says with a cache is what it says without one, and a change of anything, be it a module imported by a helper or one that
-//! has come to shadow another, costs the files that it is about.
+//! What is kept of a file is what it was judged to be, with every fact that this rests on: the texts of the files that were looked
+//! into, the modules that were found, or were not. While all of them are as they were, the file is not judged again. What is said
+//! about files together (durations that they share, budgets of a suite, suppressions that suppress nothing) is concluded anew by
+//! each run. So a run with a cache says what it says without one, and a change of anything, be it a module imported by a helper
+//! or one that has come to shadow another, costs only the files that it is about.
 //!
 //! A cache that cannot be read, is damaged or is being written by another process is as good as none, and one that cannot be
 //! written is not written.

@@ -117,7 +117,7 @@ pub struct Fixed {
 }
 
 /// What a run works on.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Input {
     /// The files, each with the settings that hold for it.
     pub files: Vec<(Found, Arc<Settings>)>,

@@ -175,14 +175,7 @@ impl Opened {
     pub(crate) fn nothing() -> Self {
         let root = PathBuf::from("/work");
         Self {
-            input: Input {
-                files: Vec::new(),
-                folders: Vec::new(),
-                stdin: None,
-                own: Vec::new(),
-                rules: Vec::new(),
-                evidence: Arc::default(),
-            },
+            input: Input::default(),
             cwd: root.clone(),
             stdin: None,
             format: None,

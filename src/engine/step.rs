@@ -135,14 +135,7 @@ mod tests {
     /// What a round makes of the given fixes, and the groups that it refuses.
     fn round(fixes: &[(u32, u32, &str)]) -> (Vec<String>, HashSet<String>) {
         let source = Arc::new(SourceFile::from_bytes(PathBuf::from("test_a.py"), TEXT.into()).unwrap());
-        let input = Input {
-            files: Vec::new(),
-            folders: Vec::new(),
-            stdin: None,
-            own: Vec::new(),
-            rules: Vec::new(),
-            evidence: Arc::default(),
-        };
+        let input = Input::default();
         let findings = fixes.iter().map(|&(from, to, content)| finding(&source, Span::new(from, to), content)).collect();
         let checked = Checked { findings, ..Checked::default() };
         let current = HashMap::from_iter([(source.path.clone(), source)]);

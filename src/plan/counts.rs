@@ -6,7 +6,6 @@
 
 mod point;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use self::point::{
@@ -157,15 +156,14 @@ pub fn plan(
         }
     }
     let much = dimension == Dimension::Size || old >= MANY;
-    let within: HashSet<_> = product_limits(sem, m, &regions, false).into_iter().collect();
-    for (limit, name) in product_limits(sem, m, &regions, much) {
+    for ProductLimit { value: limit, name, used } in product_limits(sem, m, &regions, much) {
         // A limit in bytes for what is written as repetitions: it stays exceeded by a tenth.
         let each = term.factor as u64;
         if dimension == Dimension::Size && each > 1 && limit < constant.count() {
             floor = floor.max(limit / each + limit / each / 10 + 1);
         }
         // Of a limit that is only somewhere in reach it is not known whether it is this one; close to it, nothing is gained.
-        if much && limit >= target && limit < old && limit.saturating_mul(4) > old && !within.contains(&(limit, name.clone())) {
+        if much && limit >= target && limit < old && limit.saturating_mul(4) > old && !used {
             return Err(format!("it exceeds the product's `{name}` of {limit}"));
         }
         if limit < old && limit >= target.max(floor) {
@@ -533,13 +531,20 @@ fn limit_name(name: &str) -> bool {
         .any(|w| lower.contains(w))
 }
 
-/// Numbers of the product that a count or size may have to exceed: defaults and constants with a limit's name, of the
+/// A number of the product that a count or size may have to exceed.
+struct ProductLimit {
+    value: u64,
+    name: String,
+    /// Whether it is in a module that the functions use themselves.
+    used: bool,
+}
+
+/// Numbers of the product that a count or size may have to exceed, each once: defaults and constants with a limit's name, of the
 /// modules that the functions use; of a size or a long loop, also of the modules that those and the test import.
-fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], much: bool) -> Vec<(u64, String)> {
+fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], much: bool) -> Vec<ProductLimit> {
     let mut modules: Vec<Arc<Module>> = Vec::new();
-    for (i, expr) in m.ast.exprs.iter().enumerate() {
+    for expr in &m.ast.exprs {
         let ExprKind::Call { func, .. } = expr.kind else { continue };
-        let _ = i;
         if !regions.iter().any(|r| r.contains(expr.span)) {
             continue;
         }
@@ -551,6 +556,7 @@ fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], much: 
             modules.push(home);
         }
     }
+    let used = modules.len();
     if much {
         for found in sem.product_modules(m) {
             if !modules.iter().any(|k| k.file == found.file) {
@@ -558,15 +564,16 @@ fn product_limits(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], much: 
             }
         }
     }
-    let mut out = Vec::new();
-    for home in modules {
+    let mut out: Vec<ProductLimit> = Vec::new();
+    for (i, home) in modules.into_iter().enumerate() {
         let mut note = |name: &str, e: ExprId| {
             if limit_name(name)
                 && super::durations::duration_name(name).is_none()
                 && let Some(c) = sem.constant(&home, e, &Env::default())
                 && c.value >= 2.0
+                && !out.iter().any(|known| known.value == c.count() && known.name == name)
             {
-                out.push((c.count(), name.to_owned()));
+                out.push(ProductLimit { value: c.count(), name: name.to_owned(), used: i < used });
             }
         };
         for stmt in &home.ast.stmts {

@@ -8,7 +8,9 @@
 //!   among the numbers assigned to that name anywhere in the text; a constant that is imported (`BIG`, `sizes.BIG`) may be
 //!   anything. A group named `repeated` is the end of a literal: its bytes multiply the amount.
 //!
-//! A trigger may be wrong in one direction only: what it lets through is parsed for nothing, what it holds back is never found.
+//! A trigger should be wrong in one direction only: what it lets through is parsed for nothing, what it holds back is never found.
+//! It is an estimate all the same: of a name that is assigned several numbers it takes the largest, and a repeated literal that does
+//! not end where it can be measured counts as [`LONG`].
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

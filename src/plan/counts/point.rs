@@ -46,7 +46,6 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
         "nest",
         "trash",
         "race",
-        "hammer",
         "contention",
         "speed",
         "throughput",
