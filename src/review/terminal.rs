@@ -32,6 +32,10 @@ const PROMPT: &str = "> ";
 /// How often the size of the terminal is looked at while no key comes.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Terminals that know this mode (synchronized output) show what comes between the two at once, without flicker; others ignore it.
+const FRAME_STARTS: &str = "\x1b[?2026h";
+const FRAME_ENDS: &str = "\x1b[?2026l";
+
 /// The terminal of this process.
 pub struct Terminal {
     term: Term,
@@ -104,10 +108,12 @@ impl Terminal {
     /// When the terminal cannot be written.
     pub fn show(&mut self, lines: &[String]) -> io::Result<()> {
         self.size = self.size();
-        self.term.clear_screen()?;
         let text = lines.join("\n");
         let text = if self.color { text } else { strip_str(&text).to_string() };
+        self.term.write_str(FRAME_STARTS)?;
+        self.term.clear_screen()?;
         self.term.write_str(&text)?;
+        self.term.write_str(FRAME_ENDS)?;
         self.term.flush()
     }
 

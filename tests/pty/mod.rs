@@ -11,6 +11,11 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// How long to wait for what has to come: far longer than it takes, because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Terminals that know this mode (synchronized output) show what comes between the two at once; this one does, too, so that a
+/// screen is never looked at half drawn.
+const FRAME_STARTS: &str = "\x1b[?2026h";
+const FRAME_ENDS: &str = "\x1b[?2026l";
+
 /// A run of the binary at a terminal.
 pub struct Pty {
     child: Box<dyn Child + Send + Sync>,
@@ -44,10 +49,17 @@ impl Pty {
         let (to_screen, to_raw) = (Arc::clone(&screen), Arc::clone(&raw));
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
+            // What was sent and is not shown yet: a frame that has begun is shown when it is whole.
+            let mut pending = Vec::new();
             while let Ok(n @ 1..) = from.read(&mut buffer) {
-                to_raw.lock().unwrap().extend_from_slice(&buffer[..n]);
-                to_screen.lock().unwrap().process(&buffer[..n]);
+                pending.extend_from_slice(&buffer[..n]);
+                if !mid_frame(&pending) {
+                    to_screen.lock().unwrap().process(&pending);
+                    to_raw.lock().unwrap().append(&mut pending);
+                }
             }
+            to_screen.lock().unwrap().process(&pending);
+            to_raw.lock().unwrap().append(&mut pending);
         });
         Self { child, master: pair.master, keys, screen, raw }
     }
@@ -57,7 +69,7 @@ impl Pty {
         self.screen.lock().unwrap().screen().contents()
     }
 
-    /// Every byte that was sent to the terminal.
+    /// Every byte that the screen has been shown.
     pub fn raw(&self) -> Vec<u8> {
         self.raw.lock().unwrap().clone()
     }
@@ -103,8 +115,8 @@ impl Pty {
         let before = self.raw().len();
         self.press(key);
         let start = Instant::now();
-        // Drawn to its last line: the help on the last key.
-        while self.raw().len() == before || !self.screen().trim_end().ends_with("help") {
+        let end = FRAME_ENDS.as_bytes();
+        while !self.raw()[before..].windows(end.len()).any(|window| window == end) {
             assert!(start.elapsed() < PATIENCE, "it is not drawn again:\n{}", self.screen());
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -149,4 +161,11 @@ impl Pty {
             last = now;
         }
     }
+}
+
+/// Whether bytes end inside a frame, or inside the sequence that may begin one.
+fn mid_frame(bytes: &[u8]) -> bool {
+    let last = |mode: &[u8]| bytes.windows(mode.len()).rposition(|window| window == mode);
+    let begins = FRAME_STARTS.as_bytes();
+    last(begins) > last(FRAME_ENDS.as_bytes()) || (1..begins.len()).any(|n| bytes.ends_with(&begins[..n]))
 }
