@@ -6,6 +6,7 @@
 //! `--config` and the flags lie over whatever was found.
 //!
 //! The keys are one table ([`keys`]): reading, the reference of the documentation and `--show-settings` are made from it.
+//! What one source says is a [`layer`] of them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -14,12 +15,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::rules::{self, Code};
 
+mod custom;
 mod keys;
+mod layer;
 mod patterns;
 mod selection;
+mod written;
 
-use keys::{Layer, Source};
+use layer::Layer;
 use patterns::{Ignored, Patterns};
+use written::Source;
 
 pub use keys::reference;
 
@@ -608,7 +613,7 @@ impl Configuration {
         }
         settings.as_test = self.as_test;
         let layers: Vec<&Layer> = file.into_iter().chain(&self.over).collect();
-        keys::settle(&mut settings, &layers, strict)?;
+        layer::settle(&mut settings, &layers, strict)?;
         Ok(settings)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::keys::Names;
+use super::written::Names;
 use super::{ConfigError, CustomRule, Place};
 use crate::rules::{self, Code};
 
