@@ -2,7 +2,7 @@
 
 mod sandbox;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use proptest::prelude::*;
@@ -103,6 +103,60 @@ fn whatever_changes_changes_the_result() {
         sandbox.write(name, text);
         agrees(&sandbox, &[], &format!("{name} is there"));
     }
+}
+
+/// That what is said of files that stay as they are changes when another one comes, with the cache as without it.
+fn follows(files: &[(&str, &str)], (comes, text): (&str, &str), (before, after): (&str, &str)) {
+    let sandbox = Sandbox::bare();
+    sandbox.write("pyproject.toml", "[tool.pytest.ini_options]\n");
+    for (name, text) in files {
+        sandbox.write(name, text);
+    }
+    let says = |what: &str| told(&sandbox, &["--no-cache"]).0.contains(what);
+    assert!(says(before) && !says(after), "{}", told(&sandbox, &["--no-cache"]).0);
+    agrees(&sandbox, &[], "at first");
+    sandbox.write(comes, text);
+    assert!(says(after) && !says(before), "{}", told(&sandbox, &["--no-cache"]).0);
+    agrees(&sandbox, &[], comes);
+}
+
+#[test]
+fn a_file_that_becomes_a_helper_counts_for_the_tests_that_call_it() {
+    // Within a package, a folder is one of tests if it has some.
+    let files = [
+        ("app/__init__.py", ""),
+        ("app/test/__init__.py", ""),
+        ("app/test/support.py", "import time\n\n\ndef settle():\n    time.sleep(4)\n"),
+        (
+            "tests/test_a.py",
+            "import time\nfrom app.test.support import settle\n\n\ndef test_a():\n    settle()\n    time.sleep(0.1)\n",
+        ),
+    ];
+    follows(&files, ("app/test/test_b.py", "def test_b():\n    pass\n"), ("Nothing found", "4.1 s asleep"));
+}
+
+#[test]
+fn a_folder_of_source_is_looked_into_once_it_is_there() {
+    let files =
+        [("tests/test_a.py", "from workers import Worker\n\n\ndef test_a():\n    w = Worker()\n    w.start()\n    w.join()\n")];
+    let worker = "import threading\n\n\nclass Worker(threading.Thread):\n    pass\n";
+    follows(&files, ("src/workers.py", worker), ("Nothing found", "join-without-timeout"));
+}
+
+#[test]
+fn a_helper_is_judged_by_the_calls_of_a_test_that_comes() {
+    let helper = "def finish(worker):\n    worker.join()\n";
+    let test = "import threading\nfrom helpers import finish\n\n\ndef test_a():\n    finish(threading.Thread(target=print))\n";
+    let files = [("tests/helpers.py", helper), ("tests/test_b.py", "def test_b():\n    pass\n")];
+    follows(&files, ("tests/test_a.py", test), ("Nothing found", "tests/helpers.py"));
+}
+
+#[test]
+fn a_folder_makes_what_is_imported_the_projects_own() {
+    let test = "import time\n\nfrom acme import turn\n\n\ndef test_a():\n    turn()\n    time.sleep(4)\n";
+    let files = [("testdiet.toml", "fix.strategies = [\"slow\"]\n"), ("tests/test_a.py", test)];
+    // Where `pytest` is imported: among what is not the project's, or in a group of its own.
+    follows(&files, ("acme/notes.txt", "no module yet\n"), ("\"import pytest\\n\"", "\"\\n\\nimport pytest\""));
 }
 
 /// Files of a project, and what may stand in them: pieces that know of each other, across files.
@@ -285,15 +339,44 @@ fn many_processes_at_once_do_not_disturb_each_other() {
 #[test]
 #[cfg(unix)]
 fn a_folder_that_nobody_can_write_to_is_left_alone() {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
     let sandbox = project();
-    let (truth, _) = told(&sandbox, &["--no-cache"]);
-    let mode = |mode| std::fs::set_permissions(sandbox.root(), std::fs::Permissions::from_mode(mode)).unwrap();
-    mode(0o555);
-    // The superuser writes where he likes, so only what is said can be the same for all.
-    let found = told(&sandbox, &[]).0;
-    mode(0o755);
-    assert_eq!(found, truth);
+    // The superuser writes where he likes, so somebody else looks, who has to be able to reach the program.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let program = elsewhere.path().join("testdiet");
+    std::fs::copy(env!("CARGO_BIN_EXE_testdiet"), &program).unwrap();
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(elsewhere.path(), 0o755);
+    let superuser = std::fs::metadata(sandbox.root()).unwrap().uid() == 0;
+    let check = |flags: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(["check", "--select", "ALL", "--output-format", "json-lines", "-v"]).args(flags).current_dir(sandbox.root());
+        if superuser {
+            command.uid(65534);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        (String::from_utf8(output.stdout).unwrap(), said.contains("Parsed 0 of "))
+    };
+    mode(sandbox.root(), 0o555);
+    let (truth, _) = check(&["--no-cache"]);
+    assert_eq!(check(&[]), (truth.clone(), false));
+    assert!(!sandbox.root().join(CACHE).exists());
+    // What somebody else has left there is read all the same, and stays as it is.
+    mode(sandbox.root(), 0o777);
+    assert_eq!(check(&[]), (truth.clone(), false));
+    let cache = sandbox.root().join(CACHE);
+    mode(&cache, 0o555);
+    mode(sandbox.root(), 0o555);
+    let before = results(&sandbox);
+    assert_eq!(check(&[]), (truth, true));
+    sandbox.write("tests/test_d.py", "import time\n\n\ndef test_d():\n    time.sleep(9)\n");
+    assert!(check(&[]).0.contains("test_d"));
+    assert_eq!(results(&sandbox), before);
+    mode(&cache, 0o755);
+    mode(sandbox.root(), 0o755);
 }
 
 #[test]

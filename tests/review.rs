@@ -623,8 +623,10 @@ fn narrow_terminals_resizing_and_no_colour() {
     assert!(screen.contains("+     time.sleep(0.1)") && screen.contains("y n a d A R !"), "{screen}");
     // Moving through what does not fit.
     pty.resize(12, 40);
-    pty.wait("lines above");
-    pty.then("\u{1b}[F", " 0 below");
+    let screen = pty.wait("lines below");
+    assert!(!screen.contains("above"), "{screen}");
+    let screen = pty.then("\u{1b}[F", "lines above");
+    assert!(!screen.contains("below"), "{screen}");
     pty.resize(40, 100);
     pty.wait("take  n reject");
     pty.resize(9, 21);

@@ -208,6 +208,7 @@ fn processes_take_turns() {
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::time::Instant;
 
     use super::*;
 
@@ -307,12 +308,21 @@ mod unix {
         assert!(write::history(dir.path()).is_empty());
     }
 
-    /// The program killed while it replaces three hundred files, some of them in place: what it does is watched, so
-    /// that the kill falls into it and not before or after.
     #[test]
     fn a_fix_killed_while_it_writes_is_taken_back_by_the_next_start() {
+        killed_while_it_writes(12);
+    }
+
+    #[test]
+    #[ignore = "takes a minute or more"]
+    fn a_fix_killed_a_hundred_times_is_taken_back_each_time() {
+        killed_while_it_writes(100);
+    }
+
+    /// The program killed while it replaces three hundred files, some of them in place. Two times of three what it does is
+    /// watched, so that the kill falls into the writing and not before or after; the others are spread over the whole run.
+    fn killed_while_it_writes(rounds: u32) {
         const FILES: usize = 300;
-        const ROUNDS: u32 = 12;
         const OLD: &str = "import threading\n\n\ndef work():\n    pass\n\n\ndef test_it():\n    t = threading.Thread(target=work)\n    t.start()\n    t.join()\n";
         let new = OLD.replace("t.join()", "t.join(timeout=5.0)\n    assert not t.is_alive()");
         let dir = tempfile::tempdir().unwrap();
@@ -334,13 +344,24 @@ mod unix {
             runs.map(|run| run.path()).any(|path| path.extension().is_some_and(|stage| stage == "pending"))
         };
         let all = |text: &str| files.iter().chain(&others).all(|file| read(file) == text);
+        let begun = Instant::now();
+        testdiet(&["fix", "--quiet", "--no-cache"]).status().unwrap();
+        let whole = begun.elapsed();
+        assert!(all(&new) && testdiet(&["undo"]).status().unwrap().success());
         let (mut hit, mut mixed) = (0, 0);
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
+            let begun = Instant::now();
             let mut child = testdiet(&["fix", "--quiet", "--no-cache"]).spawn().unwrap();
-            // Every other time as soon as the journal is there, else when some of the files have changed, a few more each round.
-            let file = &files[round as usize * FILES / ROUNDS as usize + 1];
+            // As soon as the journal is there; when some of the files have changed, a few more each round; at any moment.
+            let file = &files[round as usize * FILES / rounds as usize + 1];
             let changed = || fs::metadata(file).is_ok_and(|meta| meta.len() != OLD.len() as u64);
-            while child.try_wait().unwrap().is_none() && !(if round % 2 == 0 { pending() } else { changed() }) {
+            let moment = whole.mul_f64(f64::from(round) * 0.618 % 1.0);
+            let over = || match round % 3 {
+                0 => pending(),
+                1 => changed(),
+                _ => begun.elapsed() >= moment,
+            };
+            while child.try_wait().unwrap().is_none() && !over() {
                 std::hint::spin_loop();
             }
             child.kill().unwrap();
@@ -367,8 +388,8 @@ mod unix {
         }
         // Else the test tests nothing.
         assert!(
-            hit >= ROUNDS / 3 && mixed > 0,
-            "{hit} of {ROUNDS} kills fell into the writing, {mixed} left old beside new files"
+            hit >= rounds / 3 && mixed > 0,
+            "{hit} of {rounds} kills fell into the writing, {mixed} left old beside new files"
         );
         // After all that: written whole, refused once edited, taken back once it is not.
         testdiet(&["fix", "--quiet"]).status().unwrap();

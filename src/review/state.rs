@@ -490,7 +490,7 @@ impl State {
             self.remember(before);
             return Some(Effect::Replan);
         } else if overlaps > 0 {
-            self.say(format!("{overlaps} overlap others and are left for the next look."));
+            self.say(format!("What changes the same lines stays open ({overlaps}) and is planned again when you take it."));
         }
         if taken == 0 && broken > 0 {
             return None;

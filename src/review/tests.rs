@@ -209,7 +209,7 @@ fn a_fix_that_overlaps_one_that_is_taken_is_planned_again() {
     let mut state = State::new(plan());
     press(&mut state, "!");
     assert_eq!(decisions(&state), "y.yy");
-    assert!(state.message().unwrap().contains("1 overlap"), "{:?}", state.message());
+    assert!(state.message().unwrap().contains("stays open (1)"), "{:?}", state.message());
 }
 
 #[test]
@@ -250,6 +250,25 @@ fn weight() -> Option<Weight> {
         [samples::total("tests/test_monitor.py", "/work", &[("test_monitor", 1, cost)])]
     };
     Weight::new(&total(2.5, 1), &total(0.3, 1))
+}
+
+#[test]
+fn a_long_node_id_goes_on_in_the_next_line_after_one_of_its_parts() {
+    let mut checked = checked();
+    let test = "tests/test_event_detector.py::TestCooldownAcrossThreads::test_only_one_thread_reports";
+    checked.findings.iter_mut().for_each(|f| f.test = Some(test.to_owned()));
+    let state = State::new(Plan::new(checked, Path::new("/work"), &BTreeSet::new()));
+    let text = plain(&shown(&state, None, size(80, 40)));
+    let lines = "test: tests/test_event_detector.py::TestCooldownAcrossThreads::\ntest_only_one_thread_reports\n";
+    assert!(text.contains(lines), "{text}");
+}
+
+#[test]
+fn a_paragraph_of_a_rule_that_starts_with_code_stays_one() {
+    let mut state = State::new(plan());
+    press(&mut state, "ji");
+    let text = plain(&shown(&state, None, size(2000, 80)));
+    assert!(text.contains("so the timeout alone would turn a hang into a pass. The fix adds the assertion as well."), "{text}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use anstyle::Style;
+use textwrap::core::Word;
 
 use super::moment::{Decision, How, Tally};
 use super::state::{Panel, Question, State, Unfinished};
@@ -151,9 +152,12 @@ pub fn screen(state: &State, view: &report::View, weight: Option<Weight>, size: 
     lines.extend(body.iter().skip(scroll).take(room).cloned());
     if more {
         let (above, below) = (scroll, body.len().saturating_sub(scroll + room));
-        lines.extend(
-            styled(&format!("… {above} lines above, {below} below (arrows, space)"), style::DIM, columns).into_iter().take(1),
-        );
+        let hidden = match (above, below) {
+            (0, below) => format!("{} below", amount::counted(below, "line")),
+            (above, 0) => format!("{} above", amount::counted(above, "line")),
+            _ => format!("{} above, {below} below", amount::counted(above, "line")),
+        };
+        lines.extend(styled(&format!("… {hidden} (arrows, space)"), style::DIM, columns).into_iter().take(1));
     }
     lines.extend(foot);
     // A terminal so small that not even this fits: what can be decided on goes first.
@@ -175,7 +179,7 @@ pub fn question(question: &Question, view: &report::View, size: Size) -> Vec<Str
         Question::Search => {
             ("Look for".to_owned(), "A part of a path, a rule, a test, a message or the code. Empty: what was last sought.")
         }
-        Question::Number => ("Number of the fix".to_owned(), "The first one between the brackets at the top."),
+        Question::Number => ("Number of the fix".to_owned(), "The first of the two that stand before a fix: 3 for [3/41]."),
     };
     let mut lines = styled(&title, style::STRONG, columns);
     lines.extend(styled(note, style::DIM, columns));
@@ -290,7 +294,7 @@ fn rule(code: &Code, columns: usize) -> Parts {
     let (mut body, mut paragraph, mut code_block) = (Vec::new(), String::new(), false);
     // One more line, so that the last paragraph ends.
     for line in text.lines().chain([""]) {
-        let plain = !code_block && !line.is_empty() && !line.starts_with(['#', '`', '-', '*', '|']);
+        let plain = !code_block && !line.is_empty() && !["#", "```", "- ", "* ", "|"].iter().any(|mark| line.starts_with(mark));
         if plain {
             paragraph.push_str(if paragraph.is_empty() { "" } else { " " });
             paragraph.push_str(line);
@@ -411,8 +415,21 @@ fn styled(text: &str, style: Style, columns: usize) -> Vec<String> {
 }
 
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let options = textwrap::Options::new(columns).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let options = textwrap::Options::new(columns)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::Custom(breakable));
     textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+/// The words of a line; a node id, which can be as long as a line, also ends one after `::`.
+fn breakable(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    Box::new(textwrap::WordSeparator::AsciiSpace.find_words(line).flat_map(|word| {
+        let mut parts: Vec<Word<'_>> = word.word.split_inclusive("::").map(Word::from).collect();
+        if let Some(last) = parts.last_mut() {
+            last.whitespace = word.whitespace;
+        }
+        parts
+    }))
 }
 
 fn clipped(line: &str, columns: usize) -> String {

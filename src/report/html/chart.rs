@@ -73,6 +73,11 @@ fn heading(heading: &str, budget: Option<&Budget>, out: &mut dyn Write) -> io::R
     Ok(())
 }
 
+/// A name that, where it is too long for a line, goes on in the next one after one of its parts.
+fn parted(name: &str) -> String {
+    ["::", "/", "_"].iter().fold(escaped(name), |text, end| text.replace(end, &format!("{end}<wbr>")))
+}
+
 /// How a bar looks beside its budget.
 fn class(bar: &Bar, budget: Option<&Budget>) -> &'static str {
     match budget {
@@ -94,7 +99,7 @@ pub(super) fn bars(title: &str, mut bars: Vec<Bar>, budget: Option<&Budget>, out
     heading(title, budget, out)?;
     writeln!(out, "<ul class=\"bars\">")?;
     for bar in bars.iter().take(BARS) {
-        write!(out, "<li{}><span class=\"name\">{}</span>", class(bar, budget), escaped(&bar.name))?;
+        write!(out, "<li{}><span class=\"name\">{}</span>", class(bar, budget), parted(&bar.name))?;
         write!(out, "<span class=\"track\"><span class=\"bar\" style=\"width:{:.2}%\"></span>", percent(bar.value))?;
         if let Some(budget) = budget {
             write!(out, "<span class=\"budget\" style=\"left:{:.2}%\"></span>", percent(budget.value))?;

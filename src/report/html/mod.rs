@@ -349,7 +349,7 @@ mod tests {
             let text = page_with(&heavy(), with_runs(&runs));
             for (what, shown) in [
                 ("Before and after", between),
-                ("Asleep in a run", trend),
+                ("Sleep charged to the budget", trend),
                 ("that were kept", all),
                 ("took longest in run", true),
             ] {

@@ -93,7 +93,7 @@ fn trend(records: &[&Record], limits: Option<&Limits>, out: &mut dyn Write) -> i
     writeln!(out, "<div class=\"charts\">")?;
     chart::columns("Time of a run", &of(|r| r.took_s), None, out)?;
     let charged = of(|r| r.tests.iter().map(|t| judge::charged(t).0).sum());
-    chart::columns("Asleep in a run", &charged, limits.map(|l| Budget::seconds(l.sleep_per_suite)).as_ref(), out)?;
+    chart::columns("Sleep charged to the budget", &charged, limits.map(|l| Budget::seconds(l.sleep_per_suite)).as_ref(), out)?;
     let alive: Vec<Bar> = records.iter().map(|r| Bar::count(name(r), r.totals.threads_alive)).collect();
     chart::columns("Threads alive at the peak", &alive, None, out)?;
     writeln!(out, "</div>")
