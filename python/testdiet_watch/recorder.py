@@ -210,7 +210,7 @@ class Recorder:
         test["descriptors"] = after = self.open = system.descriptors()
         if after is not None and before is not None:
             test["descriptors_left"] = after - before
-        if item.get_closest_marker("slow"):
+        if "slow" in item.keywords and item.get_closest_marker("slow"):
             test["slow"] = True
         if "fast_time" in getattr(item, "fixturenames", ()):
             test["fast_time"] = True
