@@ -75,7 +75,10 @@ class Stats:
 class Wait:
     """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
 
-    __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
+    __slots__ = (
+        *("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock"),
+        "woke",
+    )
 
     def __init__(self, state):
         self.state = state
@@ -89,6 +92,8 @@ class Wait:
         self.resumed = False
         # When it began, by this clock, and how far that was ahead of real time then.
         self.since = self.offset = 0
+        # The wait whose deadline came when this one began, until that is signalled.
+        self.woke = None
         self.lock = _allocate_lock()
         self.lock.acquire()
 
@@ -260,17 +265,25 @@ class Clock:
             self.reap()
         state = wait.state
         outer = state.wait
-        with self._mutex:
-            if self._busy:
-                return None
         try:
-            timeout = self._register(wait, outer, timeout, ready)
+            registered, timeout = self._register(wait, outer, timeout, ready)
+            if not registered:
+                return None
             while wait.waiting:
+                if wait.woke is not None:
+                    self._signal_woken(wait)
                 wait.block(timeout)
-                timeout = self._look(wait)
+                if wait.waiting:
+                    timeout = self._look(wait)
         finally:
-            if state.wait is not outer or wait.waiting:
+            if wait.woke is not None:
+                self._signal_woken(wait)
+            if wait.waiting or self._leader is wait or (outer is not None and state.wait is not outer):
                 self._unpark(wait, outer)
+            elif outer is None:
+                # Nobody else looks at it: whoever woke it was done with that before it could be seen here.
+                state.wait = None
+                state.runs()
         if self._ending:
             self.reap()
         if wait.error is not None:
@@ -278,9 +291,11 @@ class Clock:
         return not wait.timed_out
 
     def _register(self, wait, outer, timeout, ready):
-        """The calling thread waits from here on; returns how long it may block before it has to look."""
+        """The calling thread waits from here on: whether it could be noted, and how long it may block before it has to look."""
         state, patience = wait.state, None
         with self._mutex:
+            if self._busy:
+                return False, None
             self._busy = True
             try:
                 if outer is not None and outer.waiting:
@@ -299,19 +314,23 @@ class Clock:
                 if ready is not None and ready():
                     self._wake(wait)
                 elif self._running == 0:
-                    self._advance()
+                    self._advance(wait)
                 if wait.waiting:
                     self._leader = wait
                     patience = self._patience()
-                else:
-                    state.runs()
-                    if outer is None:
-                        state.wait = None
             finally:
                 self._busy = False
         if self._deferred:
             self._settle()
-        return patience
+        return True, patience
+
+    def _signal_woken(self, wait):
+        """Signals whom this wait's beginning woke, just before the calling thread lets go of the interpreter: earlier, the woken
+        thread would only wait for that."""
+        woken, wait.woke = wait.woke, None
+        if woken is not wait:
+            with self._mutex:
+                woken.signal()
 
     def _look(self, wait):
         """The calling thread was signalled, or its patience is over."""
@@ -385,17 +404,21 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait, waker=None):
+    def _wake(self, wait, waker=None, by=None):
+        """Ends a wait; one that begins, ``by``, signals it later."""
         if not wait.waiting:
             return False
         wait.waiting = False
         if not wait.resumed:
             self._resume()
         wait.state.follows(waker, self.now_ns())
-        wait.signal()
+        if by is None:
+            wait.signal()
+        else:
+            by.woke = wait
         return True
 
-    def _expire(self, wait):
+    def _expire(self, wait, by=None):
         """The deadline of this wait, the earliest one, has come."""
         state, now = wait.state, self.now_ns()
         heapq.heappop(self._deadlines)
@@ -407,7 +430,7 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._wake(wait)
+        self._wake(wait, by=by)
         state.turn = wait.deadline
 
     def _earliest(self):
@@ -416,11 +439,11 @@ class Clock:
             heapq.heappop(deadlines)
         return deadlines[0][3] if deadlines else None
 
-    def _advance(self):
+    def _advance(self, by=None):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
         if wait is not None and wait.deadline <= self.now_ns():
-            self._expire(wait)
+            self._expire(wait, by)
             return
         reason = self._reason()
         if reason is not None:
@@ -438,7 +461,7 @@ class Clock:
         self.stats._virtual_ns += jump
         self.stats.jumps += 1
         self.on_jump(jump)
-        self._expire(wait)
+        self._expire(wait, by)
 
     def is_real(self):
         """Whether a wait that begins now takes real time."""
@@ -468,8 +491,7 @@ class Clock:
 
     def _put_off(self, deadline, now):
         """Whether a thread that was woken before that deadline, which is over, has not had its turn."""
-        running = (state for state in self._known if state.wait is None or not state.wait.waiting)
-        return any(state.precedes(deadline, now) for state in running)
+        return any(state.precedes(deadline, now) for state in self._known if not state.waits())
 
     def _patience(self):
         """Real seconds after which the leader has to look again; None for ever."""
@@ -477,9 +499,8 @@ class Clock:
         seconds = None
         if wait is not None:
             now = self.now_ns()
-            seconds = max(0.0, (wait.deadline - now) / 1e9)
-            if not seconds and self._put_off(wait.deadline, now):
-                seconds = PUT_OFF_POLL
+            # One that is over by now is put off, or would not be the earliest.
+            seconds = (wait.deadline - now) / 1e9 if wait.deadline > now else PUT_OFF_POLL
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
                 again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
@@ -509,7 +530,7 @@ class Clock:
             return
         frames = sys._current_frames()
         for state in self._known:
-            if state.wait is None or not state.wait.waiting:
+            if not state.waits():
                 frame = frames.get(state.ident)
                 name = getattr(state.thread, "name", "?")
                 where = f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""

@@ -17,7 +17,6 @@ import functools
 import math
 import os
 import sys
-import sysconfig
 import threading
 import time
 import _thread
@@ -91,8 +90,8 @@ class Gauges:
     def __init__(self, real, limits=None):
         self.limits = limits
         self.current = None
-        #: Where the running test is defined.
-        self.test = ("<unknown>", 0, "")
+        #: The running test.
+        self.test = None
         self.outside = Tally()
         self.outside.closed = True
         #: Sleeps and waits that have not ended: ``[tally, site, start, most]`` by their ids.
@@ -119,8 +118,8 @@ class Gauges:
         self.opaque = {}
         #: The class of the standard library that a joined class derives from, by their names.
         self.bases = {}
-        self.roots = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib")})
-        self.installed = tuple({os.path.join(sysconfig.get_path(name), "") for name in ("purelib", "platlib")})
+        # Not from sysconfig, which takes milliseconds to say the same.
+        self.library = os.path.join(os.path.dirname(os.__file__), "")
         self.busy = threading.local()
 
     # -- where ---------------------------------------------------------------------------------------------------------
@@ -130,7 +129,7 @@ class Gauges:
         known = self.opaque.get(code)
         if known is None:
             file = code.co_filename
-            of_library = file.startswith(self.roots) and not file.startswith(self.installed)
+            of_library = file.startswith(self.library) and f"{os.sep}site-packages{os.sep}" not in file
             known = file.startswith("<") or of_library or (name or "").split(".")[0] in THROUGH
             self.opaque[code] = known
         return known
@@ -145,7 +144,7 @@ class Gauges:
     def key(self, kind, what, frame):
         if frame is None:
             # `Thread(target=time.sleep)`, `gather(sleep(1))`: nobody but the library calls it. Then it is the test's.
-            return (kind, what, *self.test)
+            return (kind, what, *defined(self.test))
         code = frame.f_code
         return kind, what, code.co_filename, frame.f_lineno, getattr(code, "co_qualname", code.co_name)
 
@@ -191,11 +190,12 @@ class Gauges:
 
     # -- tests ---------------------------------------------------------------------------------------------------------
 
-    def begin(self, file, line, function):
+    def begin(self, item, alive):
+        """A test of pytest's begins, with so many threads alive."""
         self.awaited.look()
-        self.test = (file, line, function)
+        self.test = item
         tally = Tally()
-        tally.alive = threading.active_count()
+        tally.alive = alive
         self.current = tally
         return tally
 
@@ -564,6 +564,13 @@ class Gauges:
             self.process("os.fork", sys._getframe(1))
 
 
+def defined(item):
+    """Where a test is: its file, line and function."""
+    if item is None:
+        return "<unknown>", 0, ""
+    return str(item.path), (item.location[1] or 0) + 1, getattr(item, "originalname", None) or item.name
+
+
 def asked(delay=math.inf, **_others):
     """The seconds a sleep is asked for."""
     try:
@@ -588,7 +595,7 @@ def swap(pairs):
     new = {id(old): (old, replacement) for old, replacement in pairs}
     for name, module in list(sys.modules.items()):
         names = getattr(module, "__dict__", None)
-        if not isinstance(names, dict) or name.split(".")[0] in OWN:
+        if not isinstance(names, dict) or new.keys().isdisjoint(map(id, names.values())) or name.split(".")[0] in OWN:
             continue
         for held in [held for held, value in names.copy().items() if id(value) in new]:
             names[held] = new[id(names[held])][1]

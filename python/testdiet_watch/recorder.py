@@ -16,10 +16,6 @@ import threading
 
 import pytest
 
-#: Seconds between two moments at which what was written is forced to disk. A write alone survives the death of the process;
-#: the disk survives that of the machine, and costs milliseconds. Where it costs more, it is done less often: at most a
-#: fiftieth of the time is spent on it.
-SYNC, SHARE = 0.1, 50
 #: Seconds for which the figure of the memory in use is good enough.
 FRESH = 0.05
 #: Seconds that a test on virtual time really waited, from which on it is worth telling why.
@@ -79,14 +75,16 @@ class System:
 
 
 class Stream:
-    """The file that events go to. It stays out of the way of tests that close or reuse descriptors that are not theirs."""
+    """The file that events go to. It stays out of the way of tests that close or reuse descriptors that are not theirs.
+
+    What is written survives the death of this process. So that it survives that of the machine too, the program that started pytest
+    forces it to disk, ten times a second; with ``each``, every start of a test is on disk before the test starts.
+    """
 
     def __init__(self, system, folder, each):
         self.system = system
         self.path = os.path.join(folder, f"events-{os.getpid()}.jsonl")
         self.each = each
-        #: When the disk is due, in the time of ``perf``.
-        self.due = system.real.perf() + SYNC
         self.fd = None
         self.identity = None
         self.reopen()
@@ -108,12 +106,8 @@ class Stream:
         except OSError:
             self.reopen()
         self.system.write(self.fd, line)
-        if sync:
-            now = self.system.real.perf()
-            if self.each or now >= self.due:
-                self.system.sync(self.fd)
-                done = self.system.real.perf()
-                self.due = done + max(SYNC, SHARE * (done - now))
+        if sync and self.each:
+            self.system.sync(self.fd)
 
 
 def printable(text):
@@ -145,6 +139,8 @@ class Recorder:
         #: What is known of the running test.
         self.known = None
         self.nodeid = None
+        #: Seconds of its setup, call and teardown.
+        self.phases = None
         self.tally = None
         self.ran = 0
         #: Descriptors open after the last test.
@@ -194,16 +190,19 @@ class Recorder:
         before = self.open
         self.ran += 1
         self.nodeid = item.nodeid
-        self.known = test = {"event": "ended", "test": printable(item.nodeid), "outcome": "passed", "phases_s": [0.0, 0.0, 0.0]}
-        started = {"event": "started", "test": test["test"], "at": system.real.wall(), "threads": threading.active_count()}
+        alive = threading.active_count()
+        self.known = test = {"event": "ended", "test": printable(item.nodeid), "outcome": "passed"}
+        self.phases = [0.0, 0.0, 0.0]
+        started = {"event": "started", "test": test["test"], "at": system.real.wall(), "threads": alive}
         self.stream.tell({**started, "memory": system.memory(), "descriptors": before}, sync=True)
         if self.gauges is not None:
-            self.tally = self.gauges.begin(str(item.path), (item.location[1] or 0) + 1, getattr(item, "originalname", None) or item.name)
+            self.tally = self.gauges.begin(item, alive)
         start = system.real.perf()
         result = yield
         if not self.here:
             return
         test["wall_s"] = round(system.real.perf() - start, 6)
+        test["phases_s"] = [round(seconds, 6) for seconds in self.phases]
         if self.tally is not None:
             self.gauges.finish(self.tally)
             self.describe(test, self.tally)
@@ -211,7 +210,7 @@ class Recorder:
         test["descriptors"] = after = self.open = system.descriptors()
         if after is not None and before is not None:
             test["descriptors_left"] = after - before
-        if item.get_closest_marker("slow"):
+        if "slow" in item.keywords and item.get_closest_marker("slow"):
             test["slow"] = True
         if "fast_time" in getattr(item, "fixturenames", ()):
             test["fast_time"] = True
@@ -221,17 +220,18 @@ class Recorder:
             self.stream.tell(test)
 
     def describe(self, test, tally):
-        """Adds what a test did."""
+        """Adds what a test did. What is left out is nothing."""
+        test["threads"] = threads = {"alive": tally.alive}
+        if self.limits is not None and any(hit is tally for hit in self.limits.hit):
+            test.setdefault("limits", []).append("threads")
+        if not tally.sites:
+            return
         sites = self.sites(tally)
-        threads = {"started": tally.started, "peak": tally.peak, "alive": tally.alive}
-        threads["leaked"] = sum(site.get("leaked", 0) for site in sites)
-        test["threads"] = threads
+        threads.update(started=tally.started, peak=tally.peak, leaked=sum(site["leaked"] for site in sites))
         test["processes"] = tally.processes
         for name, kind in (("sleep_s", "sleep"), ("wait_s", "wait")):
             test[name] = round(sum(site["seconds"] for site in sites if site["kind"] == kind), 6)
         test["sites"] = sites
-        if self.limits is not None and any(hit is tally for hit in self.limits.hit):
-            test.setdefault("limits", []).append("threads")
 
     def sites(self, tally):
         bases = self.gauges.bases
@@ -270,13 +270,15 @@ class Recorder:
             return
         phase = {"setup": 0, "call": 1, "teardown": 2}.get(report.when)
         if phase is not None:
-            test["phases_s"][phase] = round(test["phases_s"][phase] + report.duration, 6)
+            self.phases[phase] += report.duration
         fast_time = getattr(report, "fast_time", None)
         if fast_time is not None:
             # What `testdiet.plugin` says of its clock.
             test["virtual_s"] = round(test.get("virtual_s", 0.0) + fast_time["virtual_seconds"], 6)
             if fast_time["real_seconds"] >= NOTICED:
                 test["guards"] = sorted(fast_time["guards"])
+        if report.outcome == "passed" and not hasattr(report, "wasxfail"):
+            return
         if report.outcome == "rerun":
             test["outcome"] = "passed"
             test.pop("why", None)
@@ -440,7 +442,8 @@ def ordered():
 _order = ordered()
 _prepared = None
 if _order is not None:
-    import tracemalloc
+    if _order["alloc"]:
+        import tracemalloc
 
     from .gauges import Clock, Gauges
     from .limits import Limits

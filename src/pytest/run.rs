@@ -17,8 +17,11 @@ use super::interrupt::Interrupts;
 use super::plugin::{Plugin, RECORDER};
 use super::stream::{Event, Reader, Told};
 
-/// How often the events are looked at. Short beside a test that is worth waiting for, long beside what looking costs.
+/// How often it is looked whether pytest ended, or should. Short beside a test that is worth waiting for, long beside what looking
+/// costs.
 const BEAT: Duration = Duration::from_millis(25);
+/// How often the events are read, and forced to disk. That costs more than a look.
+const READ: Duration = Duration::from_millis(100);
 /// How long pytest may take to end after Ctrl-C: teardowns run.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long it may take to print every thread's stack after SIGABRT.
@@ -68,7 +71,7 @@ pub struct Recording {
     /// Traced allocation; slows the run down.
     pub alloc: bool,
     /// Limits the run has to live with. Each start of a test is then on disk before it starts; without them the disk is
-    /// at most 100 ms behind.
+    /// little more than 100 ms behind.
     pub constraint: Option<Constraint>,
 }
 
@@ -233,13 +236,17 @@ impl<'a> Run<'a> {
         let path = &self.interpreter.path;
         let mut group = Group::spawn(&mut command).map_err(|error| RunError::Start { path: path.clone(), error })?;
         let mut reader = Reader::new(&self.keep);
-        let mut heard = start;
+        let (mut heard, mut read) = (start, start);
         let mut workers = Vec::new();
         let how = loop {
             let over = group.ended().map_err(RunError::Wait)?;
-            let events = reader.poll().map_err(kept(&self.keep))?;
+            let mut events = Vec::new();
+            if over || read.elapsed() >= READ {
+                events = reader.poll().map_err(kept(&self.keep))?;
+                read = Instant::now();
+            }
             if !events.is_empty() {
-                heard = Instant::now();
+                heard = read;
             }
             workers.extend(events.iter().filter_map(|event| match event.told {
                 Told::Session { pid, worker: Some(_), .. } => Some(pid),
@@ -257,6 +264,7 @@ impl<'a> Run<'a> {
             } else if self.timeouts.silence.is_some_and(|limit| heard.elapsed() > limit) {
                 break Some(How::Silent);
             }
+            reader.sync();
             std::thread::sleep(BEAT);
         };
         match how {
