@@ -1,5 +1,5 @@
 //! What runs of the tests have shown, for what the source does not tell: how long a test really sleeps where, what a `join` waits
-//! for, whether a test could run on virtual time.
+//! for, whether a test could run on virtual time, and who else was there while it slept.
 //!
 //! `measure` keeps it in `.testdiet/measure/evidence.json`, by test, beside the runs themselves; a later run replaces what is known
 //! of the tests it ran and leaves the others alone. Everything else only reads it. What was seen in a file counts for as long as
@@ -21,7 +21,7 @@ use crate::pytest::{Outcome, SiteKind};
 use crate::source::{SourceFile, digest};
 
 /// Of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is kept of a suite, by files relative to its root.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -43,6 +43,10 @@ struct Seen {
     sites: Vec<Place>,
     /// On virtual time: why the clock stepped aside.
     guards: BTreeSet<String>,
+    /// Whether another thread was alive at some time, its own or one that was there before.
+    threads: bool,
+    /// Whether it started child processes.
+    processes: bool,
 }
 
 /// Where it slept or joined.
@@ -75,6 +79,8 @@ struct Known {
     sleeps: HashMap<(PathBuf, u32), (u64, f64)>,
     seconds: f64,
     guards: BTreeSet<String>,
+    threads: bool,
+    processes: bool,
 }
 
 /// What tests slept at one place.
@@ -110,6 +116,8 @@ pub fn keep(root: &Path, record: &Record, started: SystemTime) -> Result<(), Sto
         let entry = seen.entry(format!("{file}{name}")).or_default();
         entry.file = file;
         entry.guards.extend(test.guards.iter().cloned());
+        entry.threads |= test.threads.alive > 1;
+        entry.processes |= test.processes > 0;
         let virtual_time = test.virtual_s > 0.0 || !test.guards.is_empty();
         entry.runs += u64::from(!virtual_time);
         for site in &test.sites {
@@ -196,7 +204,14 @@ impl Evidence {
             names.sort();
             bytes.extend(serde_json::to_vec(&(root, names, &store.tests)).unwrap_or_default());
             for (name, test) in store.tests.iter().filter(|(_, t)| fresh.contains_key(&t.file)) {
-                let mut known = Known { runs: test.runs, sleeps: HashMap::new(), seconds: 0.0, guards: test.guards.clone() };
+                let mut known = Known {
+                    runs: test.runs,
+                    sleeps: HashMap::new(),
+                    seconds: 0.0,
+                    guards: test.guards.clone(),
+                    threads: test.threads,
+                    processes: test.processes,
+                };
                 for site in test.sites.iter().filter(|s| fresh.contains_key(&s.file)) {
                     let at = (root.join(&site.file), site.line);
                     if site.kind == SiteKind::Join {
@@ -258,6 +273,18 @@ impl Evidence {
     #[must_use]
     pub fn guards(&self, suite: &Path, test: &str) -> Vec<&str> {
         self.test(suite, test).into_iter().flat_map(|t| &t.guards).map(String::as_str).collect()
+    }
+
+    /// Whether a test was seen to start child processes, wherever in the code under test.
+    #[must_use]
+    pub fn starts_processes(&self, suite: &Path, test: &str) -> bool {
+        self.test(suite, test).is_some_and(|t| t.processes)
+    }
+
+    /// Whether a test was seen to run with no other thread alive and no child process: while it sleeps, nobody does anything.
+    #[must_use]
+    pub fn alone(&self, suite: &Path, test: &str) -> bool {
+        self.test(suite, test).is_some_and(|t| t.runs > 0 && !t.threads && !t.processes)
     }
 
     /// Whether all that was joined in some lines were threads or processes; `None` where nothing was seen to be.

@@ -171,3 +171,82 @@ def test_alone():
     );
     assert_eq!(with[1].0, clock);
 }
+
+#[test]
+fn nothing_is_waited_for_where_nobody_else_was_alive() {
+    let sandbox = Sandbox::new();
+    let config = "[tool.pytest.ini_options]\n[tool.testdiet.fix]\nfast-time = true\nstrategies = [\"wait-until\", \"shrink\"]\n";
+    sandbox.write("pyproject.toml", config);
+    sandbox.write(
+        "test_a.py",
+        "\
+import threading, time
+
+class Light:
+    lit = False
+
+def switch(light):
+    light.lit = True
+
+def test_somebody_switches():
+    light = Light()
+    threading.Timer(0.1, switch, [light]).start()
+    time.sleep(0.7)
+    assert light.lit
+
+def test_nobody_does():
+    light = Light()
+    switch(light)
+    time.sleep(0.8)
+    assert light.lit
+",
+    );
+    let fixes = || -> Vec<(String, String)> {
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        check(&sandbox, "long-sleep").iter().map(|f| (text(&f["fix"]["message"]), text(&f["fix"]["reason"]))).collect()
+    };
+    let wait = "Wait until `light.lit`";
+    assert!(fixes().iter().all(|(message, _)| message == wait), "{:?}", fixes());
+
+    measure(&sandbox, &[]);
+    let with = fixes();
+    assert_eq!(with[0].0, wait);
+    assert_eq!(with[1].0, "Shrink 0.8 s to 0.1 s");
+    assert!(with[1].1.ends_with("measured: no other thread or process is alive meanwhile, only the clock goes on"), "{with:?}");
+    let told = check(&sandbox, "sleep-before-assert");
+    assert_eq!(told[0]["fix"]["message"], wait);
+    assert_eq!(
+        told[1]["declined"],
+        "measured: no other thread or process is alive meanwhile, so nothing comes about that could be waited for"
+    );
+}
+
+#[test]
+fn a_sleep_beside_a_child_process_that_only_a_run_shows_stays() {
+    let text = "\
+import importlib, sys, time
+
+def test_child():
+    getattr(importlib.import_module('sub' + 'process'), 'run')([sys.executable, '-c', ''])
+    time.sleep(0.7)
+
+def test_alone():
+    time.sleep(0.8)
+";
+    let sandbox = Sandbox::of("test_a.py", text);
+    let shrinks = |sandbox: &Sandbox| -> Vec<bool> {
+        check(sandbox, "long-sleep")
+            .iter()
+            .map(|f| f["fix"]["message"].as_str().is_some_and(|m| m.starts_with("Shrink")))
+            .collect()
+    };
+    assert_eq!(shrinks(&sandbox), [true, true]);
+
+    measure(&sandbox, &[]);
+    assert_eq!(shrinks(&sandbox), [false, true]);
+    let declined = check(&sandbox, "long-sleep")[0]["declined"].clone();
+    assert_eq!(declined, "measured: it starts child processes, whose speed no number here says");
+    sandbox.run(&["fix", "--unsafe-fixes"]);
+    let fixed = String::from_utf8(sandbox.read("test_a.py")).unwrap();
+    assert_eq!(fixed, text.replace("0.8", "0.1"));
+}

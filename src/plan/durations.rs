@@ -364,6 +364,9 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         b.worker(&roots, &m, e, &form, seconds);
     }
     b.products();
+    if sem.project.evidence.starts_processes(&sem.suite.root, &facts.test.id) {
+        b.keeps_its_own_time("measured: it starts child processes, whose speed no number here says");
+    }
     if b.expires && b.timeouts.is_empty() {
         b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
     }

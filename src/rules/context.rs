@@ -36,7 +36,7 @@ pub struct Draft {
     pub last: Option<Fix>,
     /// Why a better way than shorter durations is not taken, for the reason of the fix.
     pub note: Option<String>,
-    /// What would make a better way than shorter durations possible.
+    /// What was measured of it, and what would make a better way than shorter durations possible.
     pub hint: Option<String>,
     /// Findings whose fixes would make this one needless: it is only told when none of them has any.
     pub unless: Vec<Draft>,
@@ -188,6 +188,14 @@ impl<'a> Context<'a> {
         };
     }
 
+    /// Whether all tests of this file that reach a site were measured to have no other thread or process beside them.
+    #[must_use]
+    pub fn alone(&self, site: &Site) -> bool {
+        let evidence = self.sem.project.evidence;
+        let mut tests = self.uses(site).map(|(t, _)| &t.test.id).peekable();
+        evidence.stamp() != 0 && tests.peek().is_some() && tests.all(|test| evidence.alone(&self.sem.suite.root, test))
+    }
+
     /// A finding at an expression.
     #[must_use]
     pub fn finding(&self, code: &'static Code, m: &Arc<Module>, span: Span, message: String) -> Finding {
@@ -222,9 +230,14 @@ impl<'a> Context<'a> {
         let fix = &self.settings.fix;
         let mut draft = Draft::new(finding);
         let equipped = fix.fast_time || self.sem.equipped(self.module);
-        if !equipped && fix.allows(Strategy::FastTime) {
-            draft.hint = Some("with `fast_time`, which `testdiet init` brings, it might not have to".to_owned());
+        let mut hints = Vec::new();
+        if self.alone(site) {
+            hints.push("measured: no other thread or process is alive meanwhile, only the clock goes on");
         }
+        if !equipped && fix.allows(Strategy::FastTime) {
+            hints.push("with `fast_time`, which `testdiet init` brings, it might not have to");
+        }
+        draft.hint = (!hints.is_empty()).then(|| hints.join("; "));
         let mut shrinks = false;
         for strategy in &fix.strategies {
             let other = match strategy {

@@ -26,8 +26,9 @@
 //! sleep too. A condition that holds before the wait begins waits for nothing: `fix --verify` rejects such a fix.
 //!
 //! Never before a negative assertion (`not x`, `== 0`, `is None`, `not in`, `<`): there the sleep gives something time to go wrong. Nor
-//! before one that only says that something still goes on, or one about time. Declined where asking twice might change something, and
-//! where the suite has no `wait_until` (`testdiet init` brings it).
+//! before one that only says that something still goes on, one about time, or one that held before. Declined where asking twice might
+//! change something, where `testdiet measure` saw no other thread or process that could bring anything about, and where the suite has
+//! no `wait_until` (`testdiet init` brings it).
 
 use super::context::{Context, Draft, excerpt};
 use super::long_sleep::{exempt, seconds, unslept};
@@ -123,10 +124,10 @@ fn awaited(cx: &Context<'_>, site: &Site) -> Option<Vec<ExprId>> {
         return None;
     }
     let tests = assertions_after(m, stmt)?;
-    // What was asserted before has to stay so; an action is not something that comes about; and something has to be able to change
+    // What held before has to stay so; an action is not something that comes about; and something has to be able to change
     // meanwhile: plain values do not.
     let fits =
-        |t: ExprId| positive(m, t) && !about_time(m, t) && !asserted_before(m, home, stmt, t) && (observes(m, t) || asks(m, t));
+        |t: ExprId| positive(m, t) && !about_time(m, t) && !held_before(m, home, stmt, t) && (observes(m, t) || asks(m, t));
     (tests.iter().all(|&t| fits(t)) && tests.iter().any(|&t| may_change(m, home, t))).then_some(tests)
 }
 
@@ -149,12 +150,20 @@ fn assertions_after(m: &Module, stmt: StmtId) -> Option<Vec<ExprId>> {
     (!tests.is_empty()).then_some(tests)
 }
 
-/// Whether an earlier statement of a function asserts the same.
-fn asserted_before(m: &Module, home: StmtId, stmt: StmtId, test: ExprId) -> bool {
+/// Whether an earlier statement of a function asserts the same, or a loop has waited until it held.
+fn held_before(m: &Module, home: StmtId, stmt: StmtId, test: ExprId) -> bool {
     let (region, before) = (m.stmt(home).span, m.stmt(stmt).span.start);
+    let same = |other: ExprId| m.text(other) == m.text(test);
     m.ast.stmts.iter().any(|s| {
-        let earlier = region.contains(s.span) && s.span.end <= before;
-        earlier && matches!(s.kind, StmtKind::Assert { test: other, .. } if m.text(other) == m.text(test))
+        let asserts = match &s.kind {
+            StmtKind::Assert { test: other, .. } => same(*other),
+            StmtKind::While { test: other, .. } => matches!(m.expr(*other).kind, ExprKind::Not(other) if same(other)),
+            StmtKind::If { test: other, body, .. } => {
+                same(*other) && matches!(body[..], [one] if matches!(m.stmt(one).kind, StmtKind::Break))
+            }
+            _ => false,
+        };
+        asserts && region.contains(s.span) && s.span.end <= before
     })
 }
 
@@ -216,6 +225,11 @@ fn fix(cx: &Context<'_>, site: &Site, tests: &[ExprId], slept: f64) -> Result<Fi
     }
     if !cx.settings.fix.fast_time && !cx.sem.equipped(m) {
         return Err("the suite has no `wait_until`; `testdiet init` brings it".to_owned());
+    }
+    if cx.alone(site) {
+        return Err(
+            "measured: no other thread or process is alive meanwhile, so nothing comes about that could be waited for".to_owned()
+        );
     }
     if let ExprKind::Call { func, .. } = m.expr(site.expr).kind
         && !matches!(cx.sem.type_of(m, func), Type::External(name) if &*name == "time.sleep")

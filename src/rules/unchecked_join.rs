@@ -17,6 +17,8 @@
 //! assert not thread.is_alive()
 //! ```
 //!
+//! Not told where the test asserts what the worker does last: a hang would not pass.
+//!
 //! ## Fix
 //! Adds the assertion. *Unsafe*: a test may well go on with a thread that is still running.
 
@@ -27,8 +29,11 @@ use super::context::{Context, Draft};
 use super::{Code, Rule};
 use crate::discover::Role;
 use crate::edit::{Applicability, Fix};
-use crate::python::ast::{ExprKind, StmtKind};
+use crate::python::assertion::{Asserted, asserted, following, positive};
+use crate::python::ast::{ExprId, ExprKind, StmtId, StmtKind, Symbol};
 use crate::python::cost::Site;
+use crate::python::project::Module;
+use crate::python::semantics::Type;
 use crate::query::SiteKind;
 use crate::rewrite;
 use crate::source::Span;
@@ -75,6 +80,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         if cx.of_kind(SiteKind::Join).collect::<Vec<_>>().iter().any(again) {
             continue;
         }
+        if missed(cx, site, stmt) {
+            continue;
+        }
         let mut finding =
             cx.finding(&RULE.code, m, span, format!("nobody checks whether `{name}` ended in time: a hang passes silently"));
         finding.test = cx.uses(site).next().map(|(t, _)| t.test.id.clone());
@@ -95,4 +103,51 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         }
         out.push(Draft::new(finding));
     }
+}
+
+/// Whether an assertion after a join holds only if the thread came to its end: it asks for what the worker does last.
+///
+/// `received.append(read())` at the end of the worker, `join(2)`, and `assert len(received) == 1`.
+fn missed(cx: &Context<'_>, site: &Site, join: StmtId) -> bool {
+    let m = &site.module;
+    let worker = cx.sem.constructor(cx.counter, m, site).and_then(|thread| cx.sem.worker(m, &thread));
+    let Some(Type::Function(def)) = worker.filter(|w| matches!(w, Type::Function(def) if Arc::ptr_eq(&def.module, m))) else {
+        return false;
+    };
+    let Some(last) = m.function(def.stmt).and_then(|f| f.body.last()) else { return false };
+    // What it fills: `filled.append(…)`, `filled["key"] = …`.
+    let filled = match &m.stmt(*last).kind {
+        StmtKind::Expr(call) => match m.expr(*call).kind {
+            ExprKind::Call { func, .. } => match m.expr(func).kind {
+                ExprKind::Attribute { value, attr, .. } if matches!(m.name(attr), "append" | "add") => value,
+                _ => return false,
+            },
+            _ => return false,
+        },
+        StmtKind::Assign { targets, .. } => match targets[..] {
+            [target] => match m.expr(target).kind {
+                ExprKind::Subscript { value, .. } => value,
+                _ => return false,
+            },
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let ExprKind::Name(name) = m.expr(filled).kind else { return false };
+    following(m, join).into_iter().any(|next| match asserted(m, next) {
+        Asserted::Test(test) => positive(m, test) && mentions(m, test, name),
+        Asserted::Unreadable | Asserted::Nothing => false,
+    })
+}
+
+/// Whether an expression names something.
+fn mentions(m: &Module, e: ExprId, name: Symbol) -> bool {
+    let mut stack = vec![e];
+    while let Some(e) = stack.pop() {
+        if matches!(m.expr(e).kind, ExprKind::Name(n) if n == name) {
+            return true;
+        }
+        m.expr(e).kind.children(&mut |c| stack.push(c));
+    }
+    false
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Dimension;
-use crate::python::ast::{ExprId, ExprKind, StmtId, StmtKind};
+use crate::python::ast::{BinaryOp, ExprId, ExprKind, StmtId, StmtKind, Symbol};
 use crate::python::project::Module;
 use crate::python::semantics::{Semantics, Type};
 use crate::source::Span;
@@ -148,6 +148,14 @@ pub(super) fn purpose(m: &Module, site: ExprId, regions: &[Span], old: u64) -> O
     {
         return Some("a mock has to have an answer for every call".to_owned());
     }
+    // `block = bytes(1024 * 1024)`, then `size // len(block)`: another length would leave a remainder.
+    if let StmtKind::Assign { targets, .. } = &m.stmt(stmt).kind
+        && let [target] = targets[..]
+        && let ExprKind::Name(name) = m.expr(target).kind
+        && let Some(quotient) = divided_by_length(m, regions, name)
+    {
+        return Some(format!("`{}` counts how many of it there are", m.text(quotient)));
+    }
     // `"".join(… for i in range(9000))[:149051]`
     let mut at = m.expr(site).parent;
     while let Some(e) = at {
@@ -180,6 +188,17 @@ pub(super) fn purpose(m: &Module, site: ExprId, regions: &[Span], old: u64) -> O
         }
     }
     None
+}
+
+/// Where the length of something divides another number.
+fn divided_by_length(m: &Module, regions: &[Span], name: Symbol) -> Option<ExprId> {
+    m.ast.exprs.iter().enumerate().find_map(|(i, expr)| {
+        let ExprKind::Binary { op: BinaryOp::FloorDiv | BinaryOp::Mod, right, .. } = expr.kind else { return None };
+        let ExprKind::Call { func, args, .. } = &m.expr(right).kind else { return None };
+        let length = m.text(*func) == "len"
+            && matches!(&args[..], [one] if matches!(m.expr(one.value).kind, ExprKind::Name(n) if n == name));
+        (length && regions.iter().any(|r| r.contains(expr.span))).then(|| ExprId(u32::try_from(i).unwrap_or(u32::MAX)))
+    })
 }
 
 /// A call or assignment in the given regions that says how many elements an array has to have.

@@ -9,6 +9,8 @@ impl Builder<'_, '_> {
         let mut links = Vec::new();
         let windows = self.windows();
         let singles: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
+        // Sums that come out even, or close to it, are seldom what is waited for; single sleeps are.
+        let beyond = |n: usize, t: f64| if n < singles.len() { t - 1e-9 } else { t + Limits::SECONDS.tolerance_min };
         let longest = windows.iter().map(|w| self.seconds(w)).fold(0.0, f64::max);
         // What is waited out, and the bounds that elapsed time is held against. A timeout longer than all sleeps together is not
         // waited out here, nor is a deadline that ends early, unless a longer wait shows that it does not (HAZARDS row 9): they
@@ -23,14 +25,16 @@ impl Builder<'_, '_> {
             // Of a default that nobody mentions, equal numbers are no sign: whoever waits one out sleeps longer.
             let default = form.iter().any(|x| !self.model.durations[x.0].key.parameter.is_empty());
             let least = if default { t + 1e-9 } else { t };
-            if windows.iter().map(|w| self.seconds(w)).any(|w| w >= least && w <= 2.0 * t) {
+            let seconds = |(n, w)| (n, self.seconds(w));
+            if windows.iter().enumerate().map(seconds).any(|(n, w)| w >= least && w >= beyond(n, t) && w <= 2.0 * t) {
                 waited_out.extend(form.iter().map(|x| x.0));
             }
         }
         for (form, _) in &self.timeouts {
-            if self.seconds(form) <= longest + 1e-9 {
+            let t = self.seconds(form);
+            if windows.iter().enumerate().any(|(n, w)| self.seconds(w) >= beyond(n, t)) {
                 wanted.extend(form.iter().map(|x| x.0));
-                waited = waited.max(self.seconds(form));
+                waited = waited.max(t);
             }
         }
         for bound in self.upper.iter().chain(&self.deadlines) {
@@ -54,10 +58,8 @@ impl Builder<'_, '_> {
             let t = self.seconds(timeout);
             for (n, window) in windows.iter().enumerate() {
                 let w = self.seconds(window);
-                let single = n < singles.len();
                 let gap = (w - t).abs();
-                // Sums that come out even, or close to it, are seldom what is waited for; single sleeps are.
-                if !single && gap < Limits::SECONDS.tolerance_min {
+                if n >= singles.len() && gap < Limits::SECONDS.tolerance_min {
                     continue;
                 }
                 if shares(timeout, window) && gap < 1e-9 {

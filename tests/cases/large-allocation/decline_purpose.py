@@ -27,3 +27,13 @@ def test_message(client):
     # Will exceed what is stored of one message.
     client.send("This is a very long message. " * 10_000)
     assert client.last.endswith("...")
+
+
+def bomb(compressor, size):
+    block = bytes(1000 * 1000)
+    return b"".join(compressor.compress(block) for _ in range(size // len(block)))
+
+
+def test_bomb(compressor, client):
+    with pytest.raises(ValueError):
+        client.send(bomb(compressor, 100_000_000))

@@ -88,3 +88,11 @@ def test_never_awaited(wait):
     with pytest.raises(ValueError):
         wait([coroutine], return_when=-1)
     coroutine.close()
+
+
+def test_worker_is_terminated(executor):
+    future = executor.submit(time.sleep, 30)
+    worker = next(iter(executor.processes))
+    worker.terminate()
+    with pytest.raises(OSError):
+        future.result()

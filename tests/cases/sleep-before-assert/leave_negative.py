@@ -78,3 +78,19 @@ def test_expire_with_0(cache):
     cache.expire("key", 0)
     time.sleep(1.1)
     assert cache.exists("key") is True
+
+
+def test_waited_for_before(server, path):
+    for _ in range(50):
+        if path.exists():
+            break
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert path.exists()
+
+
+def test_waited_for_before_in_a_while(server):
+    while not server.ready:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert server.ready

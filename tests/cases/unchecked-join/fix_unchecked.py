@@ -21,3 +21,28 @@ class TestServer:
     def test_attribute(self):
         if self.thread:
             self.thread.join(1)
+
+
+def test_what_it_does_first_is_asserted(server):
+    received = []
+
+    def reader():
+        received.append(server.read())
+        server.wait()
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    thread.join(timeout=2)
+    assert len(received) == 1
+
+
+def test_that_nothing_went_wrong_is_asserted(server):
+    errors = []
+
+    def reader():
+        errors.append(server.read())
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    thread.join(timeout=2)
+    assert not errors

@@ -29,3 +29,29 @@ def test_joined_again():
     thread.join(0.5)
     print("it has had some time")
     thread.join()
+
+
+def test_what_it_does_last_is_asserted(server):
+    received = []
+
+    def reader():
+        server.wait()
+        received.append(server.read())
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    thread.join(timeout=2)
+    server.close()
+    assert len(received) == 1
+
+
+def test_its_answer_is_asserted(server):
+    answers = {}
+
+    def ask():
+        answers["first"] = server.ask()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join(2)
+    assert answers["first"].startswith("200")
