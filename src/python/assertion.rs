@@ -1,4 +1,4 @@
-//! What assertions say: that something has come about, or that nothing has.
+//! What assertions say: that something has come about, that nothing has, that a thread has ended.
 
 use super::ast::{CompareOp, ExprId, ExprKind, StmtId, StmtKind};
 use super::project::Module;
@@ -14,6 +14,81 @@ pub fn following(m: &Module, stmt: StmtId) -> Vec<StmtId> {
         }
     });
     out
+}
+
+/// The statements before one in its block.
+fn preceding(m: &Module, stmt: StmtId) -> Vec<StmtId> {
+    let mut out: Vec<StmtId> = Vec::new();
+    let Some(parent) = m.stmt(stmt).parent else { return out };
+    m.stmt(parent).kind.blocks(&mut |block| {
+        if let Some(at) = block.iter().position(|s| *s == stmt) {
+            out.extend(&block[..at]);
+        }
+    });
+    out
+}
+
+/// Whether one of the assertions right after a statement fails while a thread or process is alive.
+#[must_use]
+pub fn ended_after(m: &Module, stmt: StmtId, thread: &str) -> bool {
+    let assertions = following(m, stmt).into_iter().take_while(|&next| asserted(m, next) != Asserted::Nothing);
+    assertions.into_iter().any(|next| asserts_end(m, next, thread))
+}
+
+/// Whether a thread or process has ended when a statement is reached: before it, in its block, somebody has waited for that or
+/// asserted it.
+#[must_use]
+pub fn ended_before(m: &Module, stmt: StmtId, thread: &str) -> bool {
+    for before in preceding(m, stmt).into_iter().rev() {
+        match &m.stmt(before).kind {
+            StmtKind::While { test, body, .. } => {
+                let leaves =
+                    m.ast.stmts.iter().any(|s| matches!(s.kind, StmtKind::Break) && m.stmt(before).span.contains(s.span));
+                return is_alive(m, *test, thread) && !leaves && !body.is_empty();
+            }
+            StmtKind::Expr(_) | StmtKind::Assert { .. } if asserts_end(m, before, thread) => return true,
+            StmtKind::Expr(e) if !m.text(*e).starts_with(&format!("{thread}.")) => {}
+            StmtKind::Assert { .. } => {}
+            // It may be another thread by now, or started again.
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Whether a statement is an assertion that fails while a thread or process is alive: `assert not p.is_alive()`, in whatever way,
+/// or `assert p.exitcode == 0`, which is `None` until then.
+fn asserts_end(m: &Module, stmt: StmtId, thread: &str) -> bool {
+    let exit = |e: ExprId| matches!(&m.expr(e).kind, ExprKind::Attribute { value, attr, .. } if m.name(*attr) == "exitcode" && m.text(*value) == thread);
+    let number = |e: ExprId| match &m.expr(e).kind {
+        ExprKind::Unary { operand, .. } => matches!(m.expr(*operand).kind, ExprKind::Int(_)),
+        kind => matches!(kind, ExprKind::Int(_)),
+    };
+    match &m.stmt(stmt).kind {
+        StmtKind::Assert { test, .. } => match &m.expr(*test).kind {
+            ExprKind::Not(inner) => is_alive(m, *inner, thread),
+            ExprKind::Compare { first, rest } => {
+                matches!(rest[..], [(CompareOp::Eq, right)] if exit(*first) && number(right) || number(*first) && exit(right))
+            }
+            _ => false,
+        },
+        StmtKind::Expr(e) => {
+            let ExprKind::Call { func, args, .. } = &m.expr(*e).kind else { return false };
+            let ExprKind::Attribute { attr, .. } = m.expr(*func).kind else { return false };
+            match (m.name(attr), &args[..]) {
+                ("assertFalse", [alive, ..]) => is_alive(m, alive.value, thread),
+                ("assertEqual", [a, b, ..]) => exit(a.value) && number(b.value) || number(a.value) && exit(b.value),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// `thread.is_alive()`
+fn is_alive(m: &Module, e: ExprId, thread: &str) -> bool {
+    let ExprKind::Call { func, .. } = m.expr(e).kind else { return false };
+    matches!(m.expr(func).kind, ExprKind::Attribute { value, attr, .. } if m.name(attr) == "is_alive" && m.text(value) == thread)
 }
 
 /// Whether one of the assertions right after a statement says that nothing has happened: `assert not x`, `assert x == []`.

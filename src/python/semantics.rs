@@ -628,7 +628,11 @@ impl<'p> Semantics<'p> {
                 let real = bindings.iter().any(|b| !b.fallback);
                 let t =
                     bindings.iter().filter(|b| !real || !b.fallback).fold(Type::Never, |t, b| t.or(self.binding(m, symbol, b)));
-                return self.widen(m, MODULE, symbol, t);
+                // `from package import module` in the package itself leads back here: then it is the submodule.
+                let from = bindings.iter().all(|b| matches!(b.kind, BindingKind::From(_)));
+                if !(from && matches!(t, Type::Unknown)) {
+                    return self.widen(m, MODULE, symbol, t);
+                }
             }
         }
         for &star in m.scopes.get(MODULE).stars.iter().rev() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{View, amount, json, shown, style};
 use crate::engine::Checked;
 use crate::rules::Code;
-use crate::verify::{Fate, Figures, Judged, Proof};
+use crate::verify::{Fate, Figures, Judged, Proof, Spent};
 
 /// Most names of tests in one line.
 const NAMES: usize = 5;
@@ -28,6 +28,7 @@ pub fn write(proof: &Proof, allocation: (u64, u64), view: &View, out: &mut dyn W
         writeln!(out)?;
         table(&proof.before, &proof.after, allocation, out)?;
     }
+    cost(&proof.spent, out)?;
     notes(proof, out)
 }
 
@@ -113,6 +114,19 @@ fn table(before: &Figures, after: &Figures, allocation: (u64, u64), out: &mut dy
     row("joins without a timeout", before.bare_joins as f64, after.bare_joins as f64, &count)
 }
 
+/// What the proof itself took.
+fn cost(spent: &Spent, out: &mut dyn Write) -> io::Result<()> {
+    if spent.baseline_s == 0.0 {
+        return Ok(());
+    }
+    let runs = amount::counted(spent.runs, "run");
+    writeln!(
+        out,
+        "proven in {:.1} s without fixes, twice side by side, and {:.1} s for {runs} after that",
+        spent.baseline_s, spent.runs_s
+    )
+}
+
 /// What limits the proof.
 fn notes(proof: &Proof, out: &mut dyn Write) -> io::Result<()> {
     let listed = |tests: &[String]| {
@@ -165,6 +179,7 @@ struct Whole<'a> {
     coverage: Option<bool>,
     written: Vec<String>,
     candidates: usize,
+    spent: Spent,
     interrupted: bool,
     remaining: serde_json::Value,
 }
@@ -199,6 +214,7 @@ pub fn write_json(proof: &Proof, remaining: &Checked, view: &View, out: &mut dyn
         coverage: proof.coverage,
         written: proof.written.iter().map(|p| p.to_string_lossy().replace('\\', "/")).collect(),
         candidates: proof.candidates,
+        spent: proof.spent,
         interrupted: proof.interrupted,
         remaining: serde_json::from_slice(&findings)?,
     };

@@ -18,10 +18,10 @@
 //!
 //! ## Fix
 //! `Thread.join(timeout)` returns silently when time is up, so the timeout alone would turn a hang into a pass. The fix adds the
-//! assertion as well. It is *safe* when the receiver is proven to be a thread, process or timer, and the longest wait of the worker
-//! that is known statically is at most half of the timeout (else the timeout becomes four times that wait). It is *unsafe* when
-//! the worker's body cannot be seen, when the join stands in a worker thread itself (where an assertion would be swallowed), or where no
-//! statement fits beside it.
+//! assertion as well, unless one follows that says as much (`assert process.exitcode == 0`). It is *safe* when the receiver is proven
+//! to be a thread, process or timer, and the longest wait of the worker that is known statically is at most half of the timeout (else
+//! the timeout becomes four times that wait). It is *unsafe* when the worker's body cannot be seen. A join is left as it is where no statement fits beside it, and where it stands in a worker itself:
+//! an assertion there would be swallowed, and the timeout alone would let a hang pass.
 //!
 //! Where the source does not say what the receiver is, what `testdiet measure` saw there decides, as long as the file is the one that
 //! ran: a thread or process is reported, with an unsafe fix, and a queue or pool is not.
@@ -33,6 +33,7 @@ use super::{Code, Rule};
 use crate::discover::Role;
 use crate::edit::{Applicability, Edit, Fix};
 use crate::plan::number::write_seconds;
+use crate::python::assertion::{ended_after, ended_before};
 use crate::python::ast::{ArgKind, Clause, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::cost::Site;
 use crate::python::ended::outermost;
@@ -69,6 +70,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
             continue;
         }
         let receiver = site.receiver.map_or("the thread", |r| m.text(r));
+        if ended_before(m, m.expr(site.expr).stmt, receiver) {
+            continue;
+        }
         let what = site.receiver.map_or("thread", |r| kind_of(cx, m, r));
         let mut finding = cx.finding(
             &RULE.code,
@@ -117,6 +121,18 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
     if m.source.slice(args_span).contains('#') {
         return Err("a comment stands between its parentheses".to_owned());
     }
+    if cx.sem.runs_in_a_worker(cx.counter, m, m.expr(site.expr).stmt) {
+        return Err(
+            "it stands in a worker, whose failed assertion would not fail the test; a timeout alone would let a hang pass"
+                .to_owned(),
+        );
+    }
+    if let Some(patch) = patched_by_the_product(cx, m) {
+        let patch = excerpt(m.text(patch));
+        return Err(format!(
+            "`{patch}` puts the product's own threads in place, and a join with a timeout takes another way through them"
+        ));
+    }
     let workers = workers(cx, site);
     let default = cx.settings.fix.join_timeout;
     let named = if workers.is_none() { named_duration(cx, m, m.expr(site.expr).stmt) } else { None };
@@ -127,16 +143,14 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
     let mut edits = vec![Edit::replace(&m.file, args_span, format!("(timeout={})", write_seconds(timeout)))];
     let group =
         format!("join:{}:{}", m.file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(), args_span.start);
-    let message = format!("Add `timeout={}` and an assertion that it ended", write_seconds(timeout));
-    if cx.sem.runs_in_a_worker(cx.counter, m, m.expr(site.expr).stmt) {
-        let message = format!("Add `timeout={}`", write_seconds(timeout));
-        return Ok(Fix::new(Applicability::Unsafe, message, edits, group)
-            .because("it stands in a worker thread, where an assertion that the joined one ended would be swallowed"));
-    }
-    match assertion(m, site, receiver) {
-        Ok(edit) => edits.push(edit),
-        Err(why) => return Err(why),
-    }
+    let stmt = m.expr(site.expr).stmt;
+    let whole = matches!(m.stmt(stmt).kind, StmtKind::Expr(whole) if whole == site.expr);
+    let message = if whole && ended_after(m, stmt, m.text(receiver)) {
+        format!("Add `timeout={}`; an assertion that it ended follows", write_seconds(timeout))
+    } else {
+        edits.push(assertion(m, site, receiver)?);
+        format!("Add `timeout={}` and an assertion that it ended", write_seconds(timeout))
+    };
     let fix = Fix::new(Applicability::Safe, message, edits, group);
     if site.measured {
         return Ok(Fix { applicability: Applicability::Unsafe, ..fix }
@@ -149,6 +163,19 @@ fn fix(cx: &Context<'_>, site: &Site, args_span: Span) -> Result<Fix, String> {
         None => Fix { applicability: Applicability::Unsafe, ..fix }
             .because(format!("the worker's body is not seen here; it may rightly run longer than {} s", write_seconds(timeout))),
     })
+}
+
+/// A call in a module by which the product puts threads of its own in the place of Python's: `eventlet.monkey_patch()` in
+/// eventlet's own tests. Where that is somebody else's, a timeout does what it does with Python's.
+fn patched_by_the_product(cx: &Context<'_>, m: &Arc<Module>) -> Option<ExprId> {
+    let calls = ["monkey_patch", "patch_all"].iter().filter_map(|name| m.symbol(name)).flat_map(|name| m.calls(name));
+    let by_product = |call: &&ExprId| match m.expr(**call).kind {
+        ExprKind::Call { func, .. } => {
+            matches!(cx.sem.type_of(m, func), Type::Function(def) if def.module.role == Role::Product)
+        }
+        _ => false,
+    };
+    calls.into_iter().find(by_product).copied()
 }
 
 /// The edit that adds the liveness assertion beside the join.

@@ -29,7 +29,7 @@ use crate::pytest::RunError;
 use crate::pytest::run::How;
 
 pub use baseline::Figures;
-pub use prove::{Fate, Judged, Progress, Proof, Request, prove};
+pub use prove::{Fate, Judged, Progress, Proof, Request, Spent, prove};
 
 /// Why nothing could be proven. The project is as it was.
 #[derive(Debug, thiserror::Error)]

@@ -128,6 +128,17 @@ pub struct Judged {
     pub takes_testdiet: bool,
 }
 
+/// What a proof costs: wall clock, from the start of pytest to its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Spent {
+    /// Seconds for the tests without any fix, two times side by side, and those again that ended otherwise then.
+    pub baseline_s: f64,
+    /// Runs after that: of candidates, and of tests on their own where only lines were lost.
+    pub runs: usize,
+    /// Seconds for these.
+    pub runs_s: f64,
+}
+
 /// What was proven.
 #[derive(Debug, Default)]
 pub struct Proof {
@@ -151,6 +162,8 @@ pub struct Proof {
     pub written: Vec<PathBuf>,
     /// Candidates that were run.
     pub candidates: usize,
+    /// What that took.
+    pub spent: Spent,
     /// Whether Ctrl-C ended it: what is kept has done well at least once, but not as often as was asked for.
     pub interrupted: bool,
 }

@@ -5,12 +5,13 @@ use std::hash::Hash;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use super::VerifyError;
 use super::baseline::{Baseline, Complaint, Figures, Known, State, either};
 use super::load::Stress;
 use super::memory::{Ground, Verdict};
-use super::prove::{Fate, Judged, Progress, Proof, Request};
+use super::prove::{Fate, Judged, Progress, Proof, Request, Spent};
 use super::reach::{Files, Reach, Which};
 use super::search::{Choice, Problem};
 use super::session::{Ran, Seen, Setup, Wanted, file_of, function_of, slashed};
@@ -66,6 +67,7 @@ pub(super) struct Trial<'a> {
     complaints: BTreeMap<String, Complaint>,
     coverage: Option<bool>,
     written: BTreeSet<PathBuf>,
+    spent: Spent,
     number: usize,
     dropped: usize,
     interrupted: bool,
@@ -92,6 +94,7 @@ impl<'a> Trial<'a> {
             complaints: BTreeMap::new(),
             coverage: None,
             written: BTreeSet::new(),
+            spent: Spent::default(),
             number: 0,
             dropped: 0,
             interrupted: false,
@@ -294,6 +297,7 @@ impl<'a> Trial<'a> {
             ran
         };
         let wanted = Wanted::Reached(&new);
+        let begun = Instant::now();
         // Side by side: most of what they do is wait.
         let (a, b) = std::thread::scope(|scope| {
             let other = scope.spawn(|| run(&second, &wanted, false));
@@ -329,6 +333,7 @@ impl<'a> Trial<'a> {
             }
             self.baseline.add(&alone.iter().collect::<Vec<_>>());
         }
+        self.spent.baseline_s += begun.elapsed().as_secs_f64();
         self.known.extend(&new);
         self.red_if_all_are()
     }
@@ -455,11 +460,16 @@ impl<'a> Trial<'a> {
     /// Runs tests in the copy with changes.
     fn tests_with(&mut self, changes: &[Change], limits: &BTreeMap<String, f64>, load: bool) -> Result<Ran, VerifyError> {
         self.written.extend(self.shadow.become_with(changes)?);
-        let _stress = load.then(Stress::start);
-        self.setup.run(&self.shadow, &Wanted::Tests(limits), load, &mut |test| {
+        let begun = Instant::now();
+        let stress = load.then(Stress::start);
+        let ran = self.setup.run(&self.shadow, &Wanted::Tests(limits), load, &mut |test| {
             (self.progress)(Progress::Test { test });
             ControlFlow::Continue(())
-        })
+        });
+        drop(stress);
+        self.spent.runs += 1;
+        self.spent.runs_s += begun.elapsed().as_secs_f64();
+        ran
     }
 
     /// Holds tests that lost lines to what they run on their own: threads that earlier tests left behind run lines in others
@@ -522,6 +532,7 @@ impl<'a> Trial<'a> {
         proof.uncollected = self.baseline.uncollected;
         proof.written = self.written.into_iter().collect();
         proof.candidates = self.number;
+        proof.spent = self.spent;
         proof.interrupted = self.interrupted;
     }
 }
