@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::discover::Role;
-use crate::python::assertion::nothing_after;
+use crate::python::assertion::{nothing_after, only_looked};
 use crate::python::ast::{ExprId, ExprKind, StmtId};
 use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
@@ -82,6 +82,16 @@ pub enum Waited {
 
 /// Σ factor × duration, by index into [`Model::durations`].
 pub type Form = Vec<(usize, f64)>;
+
+/// One sleep of a function.
+struct Nap {
+    form: Form,
+    /// How often it happens.
+    times: f64,
+    stmt: StmtId,
+    /// Nothing was done since the sleep before it but looked: what is waited for began before that one, and not with this one.
+    goes_on: bool,
+}
 
 /// What ties two forms together.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -233,8 +243,8 @@ struct Builder<'s, 'p> {
     counted: Option<String>,
     model: Model,
     index: HashMap<Key, usize>,
-    /// Sleeps of each function in order, with how often each happens.
-    sleeps: HashMap<(usize, StmtId), Vec<(Form, f64)>>,
+    /// Sleeps of each function in order.
+    sleeps: HashMap<(usize, StmtId), Vec<Nap>>,
     /// Durations the product waits out.
     timeouts: Vec<(Form, bool)>,
     /// Those of them that the code under test is seen to be given, rather than a library.
@@ -352,7 +362,10 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         }
         let function = u.site.module.scopes.function_around(stmt);
         let key = (Arc::as_ptr(&u.site.module) as usize, function.unwrap_or(StmtId(u32::MAX)));
-        b.sleeps.entry(key).or_default().push((form, u.iterations.max(1.0)));
+        let naps = b.sleeps.entry(key).or_default();
+        let times = u.iterations.max(1.0);
+        let goes_on = times <= 1.0 && naps.last().is_some_and(|before| only_looked(&u.site.module, before.stmt, stmt));
+        naps.push(Nap { form, times, stmt, goes_on });
     }
     let mut roots = vec![facts.test.def.clone()];
     roots.extend(facts.fixtures.iter().map(|(d, _)| d.clone()));

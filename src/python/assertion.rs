@@ -1,6 +1,6 @@
 //! What assertions say: that something has come about, that nothing has, that a thread has ended.
 
-use super::ast::{CompareOp, ExprId, ExprKind, StmtId, StmtKind};
+use super::ast::{ArgKind, Clause, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
 use super::project::Module;
 
 /// The statements after one in its block.
@@ -89,6 +89,12 @@ fn asserts_end(m: &Module, stmt: StmtId, thread: &str) -> bool {
 fn is_alive(m: &Module, e: ExprId, thread: &str) -> bool {
     let ExprKind::Call { func, .. } = m.expr(e).kind else { return false };
     matches!(m.expr(func).kind, ExprKind::Attribute { value, attr, .. } if m.name(attr) == "is_alive" && m.text(value) == thread)
+/// Whether between two statements of one block nothing is done but looked: there are only assertions, which change nothing.
+#[must_use]
+pub fn only_looked(m: &Module, from: StmtId, to: StmtId) -> bool {
+    let after = following(m, from);
+    let looks = |stmt: &StmtId| matches!(asserted(m, *stmt), Asserted::Test(test) if observes(m, test));
+    after.contains(&to) && after.iter().take_while(|stmt| **stmt != to).all(looks)
 }
 
 /// Whether one of the assertions right after a statement says that nothing has happened: `assert not x`, `assert x == []`.
@@ -203,4 +209,97 @@ fn goes_on(m: &Module, e: ExprId) -> bool {
     let name = name.to_ascii_lowercase();
     ["alive", "running", "connected", "active", "open", "locked", "healthy", "valid"].iter().any(|w| name.contains(w))
         || matches!(name.as_str(), "all" | "isinstance" | "hasattr" | "empty")
+}
+
+/// Whether evaluating an expression only looks: asked again, it changes nothing.
+#[must_use]
+pub fn observes(m: &Module, e: ExprId) -> bool {
+    let all = |items: &[ExprId]| items.iter().all(|&i| observes(m, i));
+    match &m.expr(e).kind {
+        ExprKind::Name(_)
+        | ExprKind::Int(_)
+        | ExprKind::Float(_)
+        | ExprKind::Str { .. }
+        | ExprKind::Bool(_)
+        | ExprKind::None
+        | ExprKind::Imaginary
+        | ExprKind::Ellipsis => true,
+        ExprKind::Attribute { value, .. } => observes(m, *value),
+        ExprKind::Subscript { value, index } => observes(m, *value) && observes(m, *index),
+        ExprKind::Slice(items) | ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Set(items) => all(items),
+        ExprKind::Dict(items) => items.iter().all(|&(k, v)| k.is_none_or(|k| observes(m, k)) && observes(m, v)),
+        ExprKind::Unary { operand: x, .. } | ExprKind::Not(x) | ExprKind::Starred(x) => observes(m, *x),
+        ExprKind::Binary { left, right, .. } | ExprKind::Bool2 { left, right, .. } => observes(m, *left) && observes(m, *right),
+        ExprKind::Compare { first, rest } => observes(m, *first) && rest.iter().all(|&(_, r)| observes(m, r)),
+        ExprKind::IfElse { test, then, otherwise } => all(&[*test, *then, *otherwise]),
+        ExprKind::Comprehension { element, value, clauses, .. } => {
+            observes(m, *element)
+                && value.is_none_or(|v| observes(m, v))
+                && clauses.iter().all(|c| match c {
+                    Clause::For { iter, is_async, .. } => !is_async && observes(m, *iter),
+                    Clause::If(test) => observes(m, *test),
+                })
+        }
+        ExprKind::Call { func, args, .. } => {
+            let known = match m.expr(*func).kind {
+                ExprKind::Name(n) => matches!(
+                    m.name(n),
+                    "len"
+                        | "any"
+                        | "all"
+                        | "sum"
+                        | "sorted"
+                        | "list"
+                        | "set"
+                        | "tuple"
+                        | "dict"
+                        | "min"
+                        | "max"
+                        | "str"
+                        | "int"
+                        | "repr"
+                        | "isinstance"
+                        | "getattr"
+                        | "hasattr"
+                        | "frozenset"
+                        | "bool"
+                ),
+                ExprKind::Attribute { value, attr, .. } => {
+                    observes(m, value)
+                        && matches!(
+                            m.name(attr),
+                            "is_set"
+                                | "isSet"
+                                | "qsize"
+                                | "empty"
+                                | "full"
+                                | "exists"
+                                | "is_file"
+                                | "is_dir"
+                                | "done"
+                                | "count"
+                                | "startswith"
+                                | "endswith"
+                                | "read_text"
+                                | "read_bytes"
+                                | "keys"
+                                | "values"
+                                | "items"
+                                | "copy"
+                                | "is_alive"
+                                | "index"
+                                | "strip"
+                                | "lower"
+                                | "upper"
+                                | "split"
+                                | "cancelled"
+                                | "running"
+                        )
+                }
+                _ => false,
+            };
+            known && args.iter().all(|a| a.kind != ArgKind::DoubleStar && observes(m, a.value))
+        }
+        _ => false,
+    }
 }

@@ -278,7 +278,8 @@ impl Scopes {
         };
         let mut reaching = Vec::new();
         for b in all.iter().filter(|b| before(b)) {
-            if blocks.contains(&b.block) {
+            // What `name += …` adds to is still read.
+            if blocks.contains(&b.block) && !matches!(b.kind, BindingKind::Augmented) {
                 reaching.clear();
             }
             reaching.push(b);

@@ -38,8 +38,8 @@ use crate::edit::{Applicability, Edit, Fix};
 use crate::finding::Cost;
 use crate::plan::durations::mentions_expiry;
 use crate::plan::number::write_seconds;
-use crate::python::assertion::{Asserted, asserted, following, positive};
-use crate::python::ast::{ArgKind, Clause, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
+use crate::python::assertion::{Asserted, asserted, following, observes, positive};
+use crate::python::ast::{CompareOp, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::cost::Site;
 use crate::python::project::Module;
 use crate::python::semantics::Type;
@@ -260,96 +260,4 @@ fn operand(m: &Module, e: ExprId) -> String {
     let text = m.text(e);
     let loose = matches!(m.expr(e).kind, ExprKind::Bool2 { and: false, .. } | ExprKind::IfElse { .. } | ExprKind::Lambda { .. });
     if loose { format!("({text})") } else { text.to_owned() }
-}
-
-/// Whether evaluating an expression only looks: asked again, it changes nothing.
-fn observes(m: &Module, e: ExprId) -> bool {
-    let all = |items: &[ExprId]| items.iter().all(|&i| observes(m, i));
-    match &m.expr(e).kind {
-        ExprKind::Name(_)
-        | ExprKind::Int(_)
-        | ExprKind::Float(_)
-        | ExprKind::Str { .. }
-        | ExprKind::Bool(_)
-        | ExprKind::None
-        | ExprKind::Imaginary
-        | ExprKind::Ellipsis => true,
-        ExprKind::Attribute { value, .. } => observes(m, *value),
-        ExprKind::Subscript { value, index } => observes(m, *value) && observes(m, *index),
-        ExprKind::Slice(items) | ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Set(items) => all(items),
-        ExprKind::Dict(items) => items.iter().all(|&(k, v)| k.is_none_or(|k| observes(m, k)) && observes(m, v)),
-        ExprKind::Unary { operand: x, .. } | ExprKind::Not(x) | ExprKind::Starred(x) => observes(m, *x),
-        ExprKind::Binary { left, right, .. } | ExprKind::Bool2 { left, right, .. } => observes(m, *left) && observes(m, *right),
-        ExprKind::Compare { first, rest } => observes(m, *first) && rest.iter().all(|&(_, r)| observes(m, r)),
-        ExprKind::IfElse { test, then, otherwise } => all(&[*test, *then, *otherwise]),
-        ExprKind::Comprehension { element, value, clauses, .. } => {
-            observes(m, *element)
-                && value.is_none_or(|v| observes(m, v))
-                && clauses.iter().all(|c| match c {
-                    Clause::For { iter, is_async, .. } => !is_async && observes(m, *iter),
-                    Clause::If(test) => observes(m, *test),
-                })
-        }
-        ExprKind::Call { func, args, .. } => {
-            let known = match m.expr(*func).kind {
-                ExprKind::Name(n) => matches!(
-                    m.name(n),
-                    "len"
-                        | "any"
-                        | "all"
-                        | "sum"
-                        | "sorted"
-                        | "list"
-                        | "set"
-                        | "tuple"
-                        | "dict"
-                        | "min"
-                        | "max"
-                        | "str"
-                        | "int"
-                        | "repr"
-                        | "isinstance"
-                        | "getattr"
-                        | "hasattr"
-                        | "frozenset"
-                        | "bool"
-                ),
-                ExprKind::Attribute { value, attr, .. } => {
-                    observes(m, value)
-                        && matches!(
-                            m.name(attr),
-                            "is_set"
-                                | "isSet"
-                                | "qsize"
-                                | "empty"
-                                | "full"
-                                | "exists"
-                                | "is_file"
-                                | "is_dir"
-                                | "done"
-                                | "count"
-                                | "startswith"
-                                | "endswith"
-                                | "read_text"
-                                | "read_bytes"
-                                | "keys"
-                                | "values"
-                                | "items"
-                                | "copy"
-                                | "is_alive"
-                                | "index"
-                                | "strip"
-                                | "lower"
-                                | "upper"
-                                | "split"
-                                | "cancelled"
-                                | "running"
-                        )
-                }
-                _ => false,
-            };
-            known && args.iter().all(|a| a.kind != ArgKind::DoubleStar && observes(m, a.value))
-        }
-        _ => false,
-    }
 }

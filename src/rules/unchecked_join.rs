@@ -32,6 +32,7 @@ use crate::edit::{Applicability, Fix};
 use crate::python::assertion::{Asserted, asserted, following, positive};
 use crate::python::ast::{ExprId, ExprKind, StmtId, StmtKind, Symbol};
 use crate::python::cost::Site;
+use crate::python::ended::outermost;
 use crate::python::project::Module;
 use crate::python::semantics::Type;
 use crate::query::SiteKind;
@@ -57,11 +58,9 @@ fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
         if *whole != site.expr {
             continue;
         }
-        // Looked at anywhere in the same function: `is_alive()`, or a process's `exitcode`.
+        // Looked at anywhere in the same test or helper: `is_alive()`, or a process's `exitcode`.
         let stmt = m.expr(site.expr).stmt;
-        let region = m
-            .scopes
-            .function_around(stmt)
+        let region = outermost(m, stmt)
             .map_or_else(|| Span::new(0, u32::try_from(m.source.text().len()).unwrap_or(u32::MAX)), |f| m.stmt(f).span);
         let text = m.source.slice(region);
         if text.contains("is_alive") || text.contains("isAlive") || text.contains("exitcode") {

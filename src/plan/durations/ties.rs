@@ -1,6 +1,6 @@
 //! Which durations of a test keep their order, their ratio, or are one number, and which of them it waits for.
 
-use super::{Builder, Form, Link, Waited};
+use super::{Builder, Form, Link, Nap, Waited};
 use crate::plan::solve::Limits;
 
 impl Builder<'_, '_> {
@@ -8,7 +8,8 @@ impl Builder<'_, '_> {
     pub(super) fn tie(&mut self) {
         let mut links = Vec::new();
         let windows = self.windows();
-        let singles: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
+        let singles: Vec<Form> = self.sleeps.values().flatten().map(|nap| nap.form.clone()).collect();
+        let goes_on: Vec<bool> = self.sleeps.values().flatten().map(|nap| nap.goes_on).collect();
         // Sums that come out even, or close to it, are seldom what is waited for; single sleeps are.
         let beyond = |n: usize, t: f64| if n < singles.len() { t - 1e-9 } else { t + Limits::SECONDS.tolerance_min };
         let longest = windows.iter().map(|w| self.seconds(w)).fold(0.0, f64::max);
@@ -60,6 +61,10 @@ impl Builder<'_, '_> {
                 let w = self.seconds(window);
                 let gap = (w - t).abs();
                 if n >= singles.len() && gap < Limits::SECONDS.tolerance_min {
+                    continue;
+                }
+                // `sleep(0.3)`, `assert not fired`, `sleep(0.3)`, `assert fired`: the second alone is of no length that matters.
+                if goes_on.get(n) == Some(&true) {
                     continue;
                 }
                 if shares(timeout, window) && gap < 1e-9 {
@@ -128,7 +133,8 @@ impl Builder<'_, '_> {
             }
         }
         // A lower bound on elapsed time stays under what is slept, by as much as it did.
-        let total: Form = self.sleeps.values().flatten().flat_map(|(f, n)| f.iter().map(move |&(i, c)| (i, c * n))).collect();
+        let total: Form =
+            self.sleeps.values().flatten().flat_map(|nap| nap.form.iter().map(move |&(i, c)| (i, c * nap.times))).collect();
         for (bound, timed) in self.lower.clone() {
             let l = self.seconds(&bound);
             // `event.quiet_for >= 2.0` beside `Monitor(timeout=2.0)`: the same number twice.
@@ -169,7 +175,8 @@ impl Builder<'_, '_> {
             }
         }
         // Sleeps of different threads keep their order: a worker that sleeps less than the main thread is done before it.
-        let by_function: Vec<Vec<Form>> = self.sleeps.values().map(|v| v.iter().map(|(f, _)| f.clone()).collect()).collect();
+        let by_function: Vec<Vec<Form>> =
+            self.sleeps.values().map(|naps| naps.iter().map(|nap| nap.form.clone()).collect()).collect();
         for (i, a) in by_function.iter().enumerate() {
             for b in &by_function[i + 1..] {
                 for x in a {
@@ -203,15 +210,16 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// Sums of consecutive sleeps of one function, single ones first.
+    /// Sums of consecutive sleeps of one function, from each that something may begin with on; single ones first.
     fn windows(&self) -> Vec<Form> {
-        let mut out: Vec<Form> = self.sleeps.values().flatten().map(|(f, _)| f.clone()).collect();
+        let mut out: Vec<Form> = self.sleeps.values().flatten().map(|nap| nap.form.clone()).collect();
         for sleeps in self.sleeps.values() {
             // Long functions would make quadratically many; beyond a dozen sleeps only neighbours are added up.
             let reach = if sleeps.len() > 12 { 2 } else { sleeps.len() };
-            for i in 0..sleeps.len() {
+            for i in (0..sleeps.len()).filter(|&i| !sleeps[i].goes_on) {
                 let mut sum: Form = Vec::new();
-                for (k, (form, n)) in sleeps[i..].iter().take(reach).enumerate() {
+                let within = |(k, nap): &(usize, &Nap)| *k < reach || nap.goes_on;
+                for (k, Nap { form, times: n, .. }) in sleeps[i..].iter().enumerate().take_while(within) {
                     for &(j, c) in form {
                         match sum.iter_mut().find(|(x, _)| *x == j) {
                             Some((_, old)) => *old += c * n,

@@ -72,3 +72,17 @@ def test_zip_and_sorted():
         thread.join()
     for thread in reversed(threads):
         thread.join()
+
+
+def test_added():
+    threads = [Thread(target=work)]
+    threads += [Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.join()
+
+
+def test_something_else_added(more):
+    threads = [Thread(target=work)]
+    threads += more
+    for thread in threads:
+        thread.join()

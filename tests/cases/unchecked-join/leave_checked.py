@@ -55,3 +55,15 @@ def test_its_answer_is_asserted(server):
     thread.start()
     thread.join(2)
     assert answers["first"].startswith("200")
+
+
+def make_joiner():
+    thread = threading.Thread(target=print)
+
+    def joiner(timeout=1.0):
+        thread.join(timeout=timeout)
+
+    def is_alive():
+        return thread.is_alive()
+
+    return joiner, is_alive

@@ -75,6 +75,35 @@ class Cache:
         return value if age < self.ttl or faulty("never-expires") else None
 
 
+class Session(Cache):
+    """Forgets what was not asked for in `ttl` seconds."""
+
+    def get(self, key):
+        value = super().get(key)
+        if value is not None and not faulty("never-renewed"):
+            self.put(key, value)
+        return value
+
+
+class Store(Cache):
+    """Counts in whole seconds, as many stores do."""
+
+    def __init__(self, ttl=1):
+        super().__init__(int(ttl))
+
+
+def store(**options):
+    """A store that nobody who reads the tests sees."""
+    return globals()["Store"](**options)
+
+
+class Watchdog(Monitor):
+    """A monitor that is told by options."""
+
+    def __init__(self, options):
+        super().__init__(options["timeout"])
+
+
 class Limiter:
     """Lets `limit` calls pass in each `window` seconds."""
 
@@ -158,6 +187,12 @@ class Queue:
         if len(self.items) >= self.maxsize and not faulty("unbounded"):
             raise OverflowError("full")
         self.items.append(item)
+
+
+def mute(callback):
+    """Calls nobody."""
+    if faulty("calls-anyway"):
+        threading.Timer(0.4, callback, ["called"]).start()
 
 
 def split(data):

@@ -2,9 +2,9 @@
 
 import time
 
-from product import Monitor
+from product import Monitor, mute
 
-FAULTS = ["fires-early", "feed-ignored"]
+FAULTS = ["fires-early", "feed-ignored", "calls-anyway"]
 
 
 def test_leave_with_nothing_to_wait_for():
@@ -28,3 +28,10 @@ def test_leave_short():
     time.sleep(0.2)
     assert not monitor.silent
     monitor.stop()
+
+
+def test_leave_silence_without_a_number():
+    called = []
+    mute(called.append)
+    time.sleep(0.7)
+    assert not called

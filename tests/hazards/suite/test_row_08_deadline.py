@@ -30,3 +30,14 @@ def test_leave_fast():
     while job.result is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert job.result == "right"
+
+
+def test_leave_rounds_that_are_counted():
+    job = Job(after=0.9).start()
+    rounds = 0
+    while job.result is None:
+        time.sleep(0.4)
+        rounds += 1
+        if rounds > 5:
+            break
+    assert job.result == "right"

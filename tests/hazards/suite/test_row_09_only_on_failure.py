@@ -25,3 +25,13 @@ def test_treat_sleep_beside_it():
     time.sleep(0.7)
     Job().send_to(items)
     assert items.get(timeout=3) == "item"
+
+
+def test_treat_two_sleeps_as_long_as_the_timeout():
+    items = queue.Queue()
+    time.sleep(0.5)
+    Job(after=0.3).send_to(items)
+    assert items.get(timeout=1) == "item"
+    time.sleep(0.5)
+    Job(after=0.3).send_to(items)
+    assert items.get(timeout=1) == "item"

@@ -2,9 +2,9 @@
 
 import time
 
-from product import Job
+from product import Job, store
 
-FAULTS = ["no-result"]
+FAULTS = ["no-result", "never-expires"]
 
 
 def test_leave_whole_seconds():
@@ -19,3 +19,11 @@ def test_treat_fraction():
     job = Job().start()
     time.sleep(0.7)
     assert job.result == "right"
+
+
+def test_leave_beyond_whole_seconds():
+    kept = store(ttl=1)
+    kept.put("a", 1)
+    assert kept.get("a") == 1
+    time.sleep(1.5)
+    assert kept.get("a") is None

@@ -39,3 +39,14 @@ def test_treat_ordinary():
         thread.join(timeout=5)
         assert not thread.is_alive()
     assert counter.value == 10
+
+
+def test_leave_race_of_ten():
+    counter = Counter()
+    threads = [threading.Thread(target=counter.add) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=5)
+        assert not thread.is_alive()
+    assert counter.value == 10
