@@ -89,6 +89,8 @@ fn asserts_end(m: &Module, stmt: StmtId, thread: &str) -> bool {
 fn is_alive(m: &Module, e: ExprId, thread: &str) -> bool {
     let ExprKind::Call { func, .. } = m.expr(e).kind else { return false };
     matches!(m.expr(func).kind, ExprKind::Attribute { value, attr, .. } if m.name(attr) == "is_alive" && m.text(value) == thread)
+}
+
 /// Whether between two statements of one block nothing is done but looked: there are only assertions, which change nothing.
 #[must_use]
 pub fn only_looked(m: &Module, from: StmtId, to: StmtId) -> bool {

@@ -18,10 +18,11 @@
 //!
 //! ## Fix
 //! `Thread.join(timeout)` returns silently when time is up, so the timeout alone would turn a hang into a pass. The fix adds the
-//! assertion as well, unless one follows that says as much (`assert process.exitcode == 0`). It is *safe* when the receiver is proven
-//! to be a thread, process or timer, and the longest wait of the worker that is known statically is at most half of the timeout (else
-//! the timeout becomes four times that wait). It is *unsafe* when the worker's body cannot be seen. A join is left as it is where no statement fits beside it, and where it stands in a worker itself:
-//! an assertion there would be swallowed, and the timeout alone would let a hang pass.
+//! assertion as well, unless one follows that says as much (`assert process.exitcode == 0`). It is *safe* when the receiver is
+//! proven to be a thread, process or timer, and the longest wait of the worker that is known statically is at most half of the
+//! timeout (else the timeout becomes four times that wait). It is *unsafe* when the worker's body cannot be seen. A join is left
+//! as it is where no statement fits beside it, and where it stands in a worker itself: an assertion there would be swallowed, and
+//! the timeout alone would let a hang pass.
 //!
 //! Where the source does not say what the receiver is, what `testdiet measure` saw there decides, as long as the file is the one that
 //! ran: a thread or process is reported, with an unsafe fix, and a queue or pool is not.
