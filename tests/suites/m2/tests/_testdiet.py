@@ -97,10 +97,16 @@ class ThreadState:
         self.turn = self.left = self.cpu = 0
         self.back = None
 
+    def waits(self):
+        """Whether it is in a wait that nothing has ended."""
+        wait = self.wait
+        return wait is not None and wait.waiting
+
     def runs(self):
         """The calling thread is this one, and runs again."""
-        self.back = real_ns()
         self.cpu = thread_ns()
+        # Last: others look at it first, and hold no lock of this thread's.
+        self.back = real_ns()
 
     def follows(self, waker, now):
         """It is to run because of what the calling thread did, ``waker`` if that is known."""
@@ -182,7 +188,10 @@ class Stats:
 class Wait:
     """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
 
-    __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
+    __slots__ = (
+        *("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock"),
+        "woke",
+    )
 
     def __init__(self, state):
         self.state = state
@@ -196,6 +205,8 @@ class Wait:
         self.resumed = False
         # When it began, by this clock, and how far that was ahead of real time then.
         self.since = self.offset = 0
+        # The wait whose deadline came when this one began, until that is signalled.
+        self.woke = None
         self.lock = _allocate_lock()
         self.lock.acquire()
 
@@ -367,17 +378,25 @@ class Clock:
             self.reap()
         state = wait.state
         outer = state.wait
-        with self._mutex:
-            if self._busy:
-                return None
         try:
-            timeout = self._register(wait, outer, timeout, ready)
+            registered, timeout = self._register(wait, outer, timeout, ready)
+            if not registered:
+                return None
             while wait.waiting:
+                if wait.woke is not None:
+                    self._signal_woken(wait)
                 wait.block(timeout)
-                timeout = self._look(wait)
+                if wait.waiting:
+                    timeout = self._look(wait)
         finally:
-            if state.wait is not outer or wait.waiting:
+            if wait.woke is not None:
+                self._signal_woken(wait)
+            if wait.waiting or self._leader is wait or (outer is not None and state.wait is not outer):
                 self._unpark(wait, outer)
+            elif outer is None:
+                # Nobody else looks at it: whoever woke it was done with that before it could be seen here.
+                state.wait = None
+                state.runs()
         if self._ending:
             self.reap()
         if wait.error is not None:
@@ -385,9 +404,11 @@ class Clock:
         return not wait.timed_out
 
     def _register(self, wait, outer, timeout, ready):
-        """The calling thread waits from here on; returns how long it may block before it has to look."""
+        """The calling thread waits from here on: whether it could be noted, and how long it may block before it has to look."""
         state, patience = wait.state, None
         with self._mutex:
+            if self._busy:
+                return False, None
             self._busy = True
             try:
                 if outer is not None and outer.waiting:
@@ -406,19 +427,23 @@ class Clock:
                 if ready is not None and ready():
                     self._wake(wait)
                 elif self._running == 0:
-                    self._advance()
+                    self._advance(wait)
                 if wait.waiting:
                     self._leader = wait
                     patience = self._patience()
-                else:
-                    state.runs()
-                    if outer is None:
-                        state.wait = None
             finally:
                 self._busy = False
         if self._deferred:
             self._settle()
-        return patience
+        return True, patience
+
+    def _signal_woken(self, wait):
+        """Signals whom this wait's beginning woke, just before the calling thread lets go of the interpreter: earlier, the woken
+        thread would only wait for that."""
+        woken, wait.woke = wait.woke, None
+        if woken is not wait:
+            with self._mutex:
+                woken.signal()
 
     def _look(self, wait):
         """The calling thread was signalled, or its patience is over."""
@@ -492,17 +517,21 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait, waker=None):
+    def _wake(self, wait, waker=None, by=None):
+        """Ends a wait; one that begins, ``by``, signals it later."""
         if not wait.waiting:
             return False
         wait.waiting = False
         if not wait.resumed:
             self._resume()
         wait.state.follows(waker, self.now_ns())
-        wait.signal()
+        if by is None:
+            wait.signal()
+        else:
+            by.woke = wait
         return True
 
-    def _expire(self, wait):
+    def _expire(self, wait, by=None):
         """The deadline of this wait, the earliest one, has come."""
         state, now = wait.state, self.now_ns()
         heapq.heappop(self._deadlines)
@@ -514,7 +543,7 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._wake(wait)
+        self._wake(wait, by=by)
         state.turn = wait.deadline
 
     def _earliest(self):
@@ -523,11 +552,11 @@ class Clock:
             heapq.heappop(deadlines)
         return deadlines[0][3] if deadlines else None
 
-    def _advance(self):
+    def _advance(self, by=None):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
         if wait is not None and wait.deadline <= self.now_ns():
-            self._expire(wait)
+            self._expire(wait, by)
             return
         reason = self._reason()
         if reason is not None:
@@ -545,7 +574,7 @@ class Clock:
         self.stats._virtual_ns += jump
         self.stats.jumps += 1
         self.on_jump(jump)
-        self._expire(wait)
+        self._expire(wait, by)
 
     def is_real(self):
         """Whether a wait that begins now takes real time."""
@@ -575,8 +604,7 @@ class Clock:
 
     def _put_off(self, deadline, now):
         """Whether a thread that was woken before that deadline, which is over, has not had its turn."""
-        running = (state for state in self._known if state.wait is None or not state.wait.waiting)
-        return any(state.precedes(deadline, now) for state in running)
+        return any(state.precedes(deadline, now) for state in self._known if not state.waits())
 
     def _patience(self):
         """Real seconds after which the leader has to look again; None for ever."""
@@ -584,9 +612,8 @@ class Clock:
         seconds = None
         if wait is not None:
             now = self.now_ns()
-            seconds = max(0.0, (wait.deadline - now) / 1e9)
-            if not seconds and self._put_off(wait.deadline, now):
-                seconds = PUT_OFF_POLL
+            # One that is over by now is put off, or would not be the earliest.
+            seconds = (wait.deadline - now) / 1e9 if wait.deadline > now else PUT_OFF_POLL
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
                 again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
@@ -616,7 +643,7 @@ class Clock:
             return
         frames = sys._current_frames()
         for state in self._known:
-            if state.wait is None or not state.wait.waiting:
+            if not state.waits():
                 frame = frames.get(state.ident)
                 name = getattr(state.thread, "name", "?")
                 where = f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""
@@ -743,15 +770,15 @@ class Guards:
     # -- the test's frame ----------------------------------------------------------------------------------------------------
 
     def start_test(self, functions=()):
-        """A test begins. Threads of C that are there already are nobody's business; ``functions`` are its code."""
+        """A test begins; ``functions`` are its code."""
         self._tasks = self._fds = None
         self._quiet_until = 0.0
         self._spawned = None
-        self._file_times = any(_reads_file_times(function) for function in functions)
+        self._file_times = any(map(_reads_file_times, functions))
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._audit)
-        self.know_idle_tasks()
+            self.know_idle_tasks()
 
     def know_idle_tasks(self):
         """The threads of C that are there now are nobody's: of libraries, or of what watches the run (faulthandler's timeout)."""
@@ -990,10 +1017,21 @@ def travels(machine):
     return getattr(machine, "traveller_stack", getattr(machine, "coordinates_stack", ()))
 
 
-def _reads_file_times(function, seen=None):
+def _reads_file_times(function):
     """Whether a function's code, or that of functions of its module that it names, reads the times of files."""
+    key = getattr(function, "__code__", None), getattr(function, "__module__", None)
+    known = _known_to_read.get(key)
+    if known is None:
+        known = _known_to_read[key] = _finds_file_times(function, set())
+    return known
+
+
+#: By code and module: fixtures are asked about for each test that uses them.
+_known_to_read = {}
+
+
+def _finds_file_times(function, seen):
     code = getattr(function, "__code__", None)
-    seen = set() if seen is None else seen
     if code is None or code in seen:
         return False
     seen.add(code)
@@ -1007,7 +1045,7 @@ def _reads_file_times(function, seen=None):
     here = namespace.get("__name__")
     for name in names:
         value = namespace.get(name)
-        if getattr(value, "__module__", None) == here and _reads_file_times(value, seen):
+        if getattr(value, "__module__", None) == here and _finds_file_times(value, seen):
             return True
     return False
 
@@ -2239,6 +2277,8 @@ class _Running:
     def begin(self, item, late=False):
         self.running, self.late = True, late
         _begin(item)
+        if late:
+            self.pytest_runtest_setup()
 
     def end(self):
         if self.running:
