@@ -339,6 +339,8 @@ class Clock:
             outer, self._busy = self._busy, True
             try:
                 wait.signalled = False
+                # One that was signalled when its patience was over already has the signal yet.
+                wait.lock.acquire(False)
                 if wait.waiting and self._leader is wait:
                     self._tick()
                     if wait.waiting:

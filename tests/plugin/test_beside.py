@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from summary import assert_saved
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_pytest_asyncio(run, wants):
         "asyncio_default_fixture_loop_scope=function",
     )
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["fast_time: 225.0 s saved in 3 tests"])
+    assert_saved(result, 225, tests=3)
 
 
 def test_anyio(run, wants):
@@ -112,7 +113,7 @@ def test_anyio(run, wants):
         "anyio.pytest_plugin",
     )
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["fast_time: 250.0 s saved in 3 tests"])
+    assert_saved(result, 250, tests=3)
 
 
 def test_unittest(run):
@@ -160,7 +161,7 @@ def test_unittest(run):
         "--fast-time",
     )
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["fast_time: 605.0 s saved in 3 tests"])
+    assert_saved(result, 605, tests=3)
 
 
 # ---- faulthandler, pytest-timeout and pytest-xdist
@@ -180,7 +181,7 @@ def test_timeout_of_faulthandler(run):
         "faulthandler_timeout=30",
     )
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["fast_time: 600.0 s saved in 1 tests"])
+    assert_saved(result, 600, tests=1)
 
 
 COUNTS = """
@@ -223,7 +224,7 @@ def test_a_plugin_that_counts_sleeps_counts_those_that_happen(run, pytester, mon
         "counting_plugin",
     )
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["fast_time: 1200.0 s saved in 1 tests"])
+    assert_saved(result, 1200, tests=1)
 
 
 @pytest.mark.parametrize("early", [False, True])
@@ -307,7 +308,7 @@ def test_xdist_with_fixtures_and_a_leak_check(run, wants):
         "fail_on_leaked_threads=true",
     )
     result.assert_outcomes(passed=7, errors=1)
-    result.stdout.fnmatch_lines(["fast_time: 366.0 s saved in 6 tests"])
+    assert_saved(result, 366, tests=6)
 
 
 # ---- coverage and hypothesis
@@ -340,7 +341,7 @@ def test_coverage_of_threads(run, wants, pytester):
     )
     pytest_options = ["-m", "pytest", "-q", "-p", "testdiet.plugin", "-p", "no:cacheprovider", "--fast-time"]
     result = pytester.run(sys.executable, "-m", "coverage", "run", "--include=product.py", *pytest_options)
-    result.stdout.fnmatch_lines(["fast_time: 60.0 s saved in 1 tests"])
+    assert_saved(result, 60, tests=1)
     assert pytester.run(sys.executable, "-m", "coverage", "json", "-q", "-o", "coverage.json").ret == 0
     lines = json.loads(Path("coverage.json").read_text(encoding="utf-8"))["files"]["product.py"]
     assert lines["executed_lines"] == [1, 3, 4, 5, 7] and lines["missing_lines"] == [8]
@@ -421,7 +422,7 @@ def test_freezegun(run, wants):
         """
     )
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["fast_time: 7200.0 s saved in 3 tests; 2 on real time"])
+    assert_saved(result, 7200, tests=3, on_real_time=2)
 
 
 TRAVELS = """
@@ -532,4 +533,4 @@ def test_travel_of_the_users_own(run, wants):
         """
     )
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["fast_time: 3720.0 s saved in 3 tests; 2 on real time"])
+    assert_saved(result, 3720, tests=3, on_real_time=2)

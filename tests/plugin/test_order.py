@@ -103,3 +103,14 @@ def test_threads_that_wake_each_other_hold_nobody_up(for_ever):
     pong.release()
     for thread in threads:
         thread.join()
+
+
+def test_signalled_when_its_patience_is_over(fast_time):
+    """A waiting thread looks by itself just when another one signals it; then it is signalled once more."""
+    from testdiet.clock import Wait, clock
+
+    wait = Wait(clock.current())
+    wait.signal()
+    clock._look(wait)
+    wait.signal()
+    assert wait.lock.acquire(False)

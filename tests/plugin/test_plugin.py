@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from summary import assert_saved
 
 SLEEPER = """
     import time
@@ -21,7 +22,7 @@ SLEEPER = """
 def test_whole_run(run):
     result = run(SLEEPER, "--fast-time")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["fast_time: 3600.0 s saved in 1 tests"])
+    assert_saved(result, 3600, tests=1)
 
 
 def test_whole_run_by_ini(run, pytester):
@@ -74,7 +75,7 @@ def test_testcase_class(run):
         """
     )
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["fast_time: 7200.0 s saved in 1 tests"])
+    assert_saved(result, 7200, tests=1)
 
 
 def test_real_time_mark(run):
@@ -270,7 +271,7 @@ def test_fixture_of_the_suites_own(run):
         """
     )
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["fast_time: 3600.0 s saved in 1 tests"])
+    assert_saved(result, 3600, tests=1)
 
 
 def test_repeated_by_another_plugin(run, pytester):
@@ -310,7 +311,7 @@ def test_asked_for_while_it_runs(run):
         """
     )
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["fast_time: 3600.0 s saved in 1 tests"])
+    assert_saved(result, 3600, tests=1)
 
 
 def test_mocked_before_it_is_installed(run):
@@ -356,7 +357,7 @@ def test_under_xdist(run):
     pytest.importorskip("xdist")
     result = run(SLEEPER + "\n\n    def test_two():\n        time.sleep(60)\n", "--fast-time", "-p", "xdist.plugin", "-n", "2")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["fast_time: 3660.0 s saved in 2 tests"])
+    assert_saved(result, 3660, tests=2)
 
 
 @pytest.mark.parametrize("method", ["signal", "thread"])
