@@ -476,7 +476,7 @@ fn an_interpreter_that_cannot_do_is_refused_with_what_would() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let pypy = "#!/bin/sh\necho 'testdiet:{\"implementation\": \"PyPy\", \"python\": \"3.10.1\", \"pytest\": \"8.0\"}'\n";
+    let pypy = "#!/bin/sh\necho 'testdiet:PyPy 3.10.1 8.0'\n";
     let told = refused(&["--python", &script("pypy", pypy)], None);
     assert!(told.contains("is PyPy 3.10.1; testdiet needs CPython 3.9 or newer"), "{told}");
     let told = refused(&["--python", &script("liar", "#!/bin/sh\necho hello\n")], None);

@@ -17,11 +17,10 @@ use super::interrupt::Interrupts;
 use super::plugin::{Plugin, RECORDER};
 use super::stream::{Event, Reader, Told};
 
-/// How often it is looked whether pytest ended, or should. Short beside a test that is worth waiting for, long beside what looking
-/// costs.
+/// How often the events are looked at. Short beside a test that is worth waiting for, long beside what looking costs.
 const BEAT: Duration = Duration::from_millis(25);
-/// How often the events are read, and forced to disk. That costs more than a look.
-const READ: Duration = Duration::from_millis(100);
+/// How often they are forced to disk. That costs more than a look.
+const SYNC: Duration = Duration::from_millis(100);
 /// How long pytest may take to end after Ctrl-C: teardowns run.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long it may take to print every thread's stack after SIGABRT.
@@ -236,17 +235,13 @@ impl<'a> Run<'a> {
         let path = &self.interpreter.path;
         let mut group = Group::spawn(&mut command).map_err(|error| RunError::Start { path: path.clone(), error })?;
         let mut reader = Reader::new(&self.keep);
-        let (mut heard, mut read) = (start, start);
+        let (mut heard, mut synced) = (start, start);
         let mut workers = Vec::new();
         let how = loop {
             let over = group.ended().map_err(RunError::Wait)?;
-            let mut events = Vec::new();
-            if over || read.elapsed() >= READ {
-                events = reader.poll().map_err(kept(&self.keep))?;
-                read = Instant::now();
-            }
+            let events = reader.poll().map_err(kept(&self.keep))?;
             if !events.is_empty() {
-                heard = read;
+                heard = Instant::now();
             }
             workers.extend(events.iter().filter_map(|event| match event.told {
                 Told::Session { pid, worker: Some(_), .. } => Some(pid),
@@ -264,7 +259,10 @@ impl<'a> Run<'a> {
             } else if self.timeouts.silence.is_some_and(|limit| heard.elapsed() > limit) {
                 break Some(How::Silent);
             }
-            reader.sync();
+            if synced.elapsed() >= SYNC {
+                reader.sync();
+                synced = Instant::now();
+            }
             std::thread::sleep(BEAT);
         };
         match how {

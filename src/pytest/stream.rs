@@ -94,15 +94,15 @@ pub struct Reader {
     folder: PathBuf,
     /// How far each file was read.
     read: HashMap<OsString, u64>,
-    /// The files that something new was read from.
-    grown: Vec<File>,
+    /// The files that something new was read from, by their names.
+    grown: HashMap<OsString, File>,
 }
 
 impl Reader {
     /// A reader of a folder, from its start.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf(), read: HashMap::new(), grown: Vec::new() }
+        Self { folder: folder.to_path_buf(), read: HashMap::new(), grown: HashMap::new() }
     }
 
     /// What was told since the last time. A line that is not finished yet waits; one that makes no sense is passed over:
@@ -120,14 +120,14 @@ impl Reader {
         for name in names {
             let process = name.to_string_lossy().trim_start_matches(PREFIX).trim_end_matches(".jsonl").to_owned();
             let mut file = File::open(self.folder.join(&name))?;
-            let from = self.read.entry(name).or_default();
+            let from = self.read.entry(name.clone()).or_default();
             if file.metadata()?.len() <= *from {
                 continue;
             }
             file.seek(SeekFrom::Start(*from))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            self.grown.push(file);
+            self.grown.insert(name, file);
             let Some(end) = memchr::memrchr(b'\n', &bytes) else { continue };
             *from += end as u64 + 1;
             for line in bytes[..end].split(|b| *b == b'\n') {
@@ -142,7 +142,7 @@ impl Reader {
     /// Forces to disk what was read since the last time, so that it survives the machine too. The processes that told it go on
     /// meanwhile. A disk that refuses keeps what it has.
     pub fn sync(&mut self) {
-        for file in self.grown.drain(..) {
+        for (_, file) in self.grown.drain() {
             _ = file.sync_data();
         }
     }
