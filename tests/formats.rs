@@ -175,7 +175,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.seen[tag] = self.seen.get(tag, 0) + 1
         assert not {'src', 'href', 'onclick', 'onload'} & {name for name, _ in attrs}, attrs
-        if tag not in ('meta', 'br'):
+        if tag not in ('meta', 'br', 'wbr'):
             self.open.append(tag)
     def handle_endtag(self, tag):
         assert self.open.pop() == tag, (tag, self.getpos())
