@@ -75,10 +75,7 @@ class Stats:
 class Wait:
     """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
 
-    __slots__ = (
-        *("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock"),
-        "woke",
-    )
+    __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
 
     def __init__(self, state):
         self.state = state
@@ -92,8 +89,6 @@ class Wait:
         self.resumed = False
         # When it began, by this clock, and how far that was ahead of real time then.
         self.since = self.offset = 0
-        # The wait whose deadline came when this one began, until that is signalled.
-        self.woke = None
         self.lock = _allocate_lock()
         self.lock.acquire()
 
@@ -265,25 +260,17 @@ class Clock:
             self.reap()
         state = wait.state
         outer = state.wait
-        try:
-            registered, timeout = self._register(wait, outer, timeout, ready)
-            if not registered:
+        with self._mutex:
+            if self._busy:
                 return None
+        try:
+            timeout = self._register(wait, outer, timeout, ready)
             while wait.waiting:
-                if wait.woke is not None:
-                    self._signal_woken(wait)
                 wait.block(timeout)
-                if wait.waiting:
-                    timeout = self._look(wait)
+                timeout = self._look(wait)
         finally:
-            if wait.woke is not None:
-                self._signal_woken(wait)
-            if wait.waiting or self._leader is wait or (outer is not None and state.wait is not outer):
+            if state.wait is not outer or wait.waiting:
                 self._unpark(wait, outer)
-            elif outer is None:
-                # Nobody else looks at it: whoever woke it was done with that before it could be seen here.
-                state.wait = None
-                state.runs()
         if self._ending:
             self.reap()
         if wait.error is not None:
@@ -291,11 +278,9 @@ class Clock:
         return not wait.timed_out
 
     def _register(self, wait, outer, timeout, ready):
-        """The calling thread waits from here on: whether it could be noted, and how long it may block before it has to look."""
+        """The calling thread waits from here on; returns how long it may block before it has to look."""
         state, patience = wait.state, None
         with self._mutex:
-            if self._busy:
-                return False, None
             self._busy = True
             try:
                 if outer is not None and outer.waiting:
@@ -314,23 +299,19 @@ class Clock:
                 if ready is not None and ready():
                     self._wake(wait)
                 elif self._running == 0:
-                    self._advance(wait)
+                    self._advance()
                 if wait.waiting:
                     self._leader = wait
                     patience = self._patience()
+                else:
+                    state.runs()
+                    if outer is None:
+                        state.wait = None
             finally:
                 self._busy = False
         if self._deferred:
             self._settle()
-        return True, patience
-
-    def _signal_woken(self, wait):
-        """Signals whom this wait's beginning woke, just before the calling thread lets go of the interpreter: earlier, the woken
-        thread would only wait for that."""
-        woken, wait.woke = wait.woke, None
-        if woken is not wait:
-            with self._mutex:
-                woken.signal()
+        return patience
 
     def _look(self, wait):
         """The calling thread was signalled, or its patience is over."""
@@ -406,21 +387,17 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait, waker=None, by=None):
-        """Ends a wait; one that begins, ``by``, signals it later."""
+    def _wake(self, wait, waker=None):
         if not wait.waiting:
             return False
         wait.waiting = False
         if not wait.resumed:
             self._resume()
         wait.state.follows(waker, self.now_ns())
-        if by is None:
-            wait.signal()
-        else:
-            by.woke = wait
+        wait.signal()
         return True
 
-    def _expire(self, wait, by=None):
+    def _expire(self, wait):
         """The deadline of this wait, the earliest one, has come."""
         state, now = wait.state, self.now_ns()
         heapq.heappop(self._deadlines)
@@ -432,7 +409,7 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._wake(wait, by=by)
+        self._wake(wait)
         state.turn = wait.deadline
 
     def _earliest(self):
@@ -441,11 +418,11 @@ class Clock:
             heapq.heappop(deadlines)
         return deadlines[0][3] if deadlines else None
 
-    def _advance(self, by=None):
+    def _advance(self):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
         if wait is not None and wait.deadline <= self.now_ns():
-            self._expire(wait, by)
+            self._expire(wait)
             return
         reason = self._reason()
         if reason is not None:
@@ -463,7 +440,7 @@ class Clock:
         self.stats._virtual_ns += jump
         self.stats.jumps += 1
         self.on_jump(jump)
-        self._expire(wait, by)
+        self._expire(wait)
 
     def is_real(self):
         """Whether a wait that begins now takes real time."""
@@ -493,7 +470,8 @@ class Clock:
 
     def _put_off(self, deadline, now):
         """Whether a thread that was woken before that deadline, which is over, has not had its turn."""
-        return any(state.precedes(deadline, now) for state in self._known if not state.waits())
+        running = (state for state in self._known if state.wait is None or not state.wait.waiting)
+        return any(state.precedes(deadline, now) for state in running)
 
     def _patience(self):
         """Real seconds after which the leader has to look again; None for ever."""
@@ -501,8 +479,9 @@ class Clock:
         seconds = None
         if wait is not None:
             now = self.now_ns()
-            # One that is over by now is put off, or would not be the earliest.
-            seconds = (wait.deadline - now) / 1e9 if wait.deadline > now else PUT_OFF_POLL
+            seconds = max(0.0, (wait.deadline - now) / 1e9)
+            if not seconds and self._put_off(wait.deadline, now):
+                seconds = PUT_OFF_POLL
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
                 again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
@@ -532,7 +511,7 @@ class Clock:
             return
         frames = sys._current_frames()
         for state in self._known:
-            if not state.waits():
+            if state.wait is None or not state.wait.waiting:
                 frame = frames.get(state.ident)
                 name = getattr(state.thread, "name", "?")
                 where = f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""

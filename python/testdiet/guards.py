@@ -66,15 +66,15 @@ class Guards:
     # -- the test's frame ----------------------------------------------------------------------------------------------------
 
     def start_test(self, functions=()):
-        """A test begins; ``functions`` are its code."""
+        """A test begins. Threads of C that are there already are nobody's business; ``functions`` are its code."""
         self._tasks = self._fds = None
         self._quiet_until = 0.0
         self._spawned = None
-        self._file_times = any(map(_reads_file_times, functions))
+        self._file_times = any(_reads_file_times(function) for function in functions)
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._audit)
-            self.know_idle_tasks()
+        self.know_idle_tasks()
 
     def know_idle_tasks(self):
         """The threads of C that are there now are nobody's: of libraries, or of what watches the run (faulthandler's timeout)."""
@@ -313,21 +313,10 @@ def travels(machine):
     return getattr(machine, "traveller_stack", getattr(machine, "coordinates_stack", ()))
 
 
-def _reads_file_times(function):
+def _reads_file_times(function, seen=None):
     """Whether a function's code, or that of functions of its module that it names, reads the times of files."""
-    key = getattr(function, "__code__", None), getattr(function, "__module__", None)
-    known = _known_to_read.get(key)
-    if known is None:
-        known = _known_to_read[key] = _finds_file_times(function, set())
-    return known
-
-
-#: By code and module: fixtures are asked about for each test that uses them.
-_known_to_read = {}
-
-
-def _finds_file_times(function, seen):
     code = getattr(function, "__code__", None)
+    seen = set() if seen is None else seen
     if code is None or code in seen:
         return False
     seen.add(code)
@@ -341,7 +330,7 @@ def _finds_file_times(function, seen):
     here = namespace.get("__name__")
     for name in names:
         value = namespace.get(name)
-        if getattr(value, "__module__", None) == here and _finds_file_times(value, seen):
+        if getattr(value, "__module__", None) == here and _reads_file_times(value, seen):
             return True
     return False
 

@@ -141,8 +141,6 @@ class _Running:
     def begin(self, item, late=False):
         self.running, self.late = True, late
         _begin(item)
-        if late:
-            self.pytest_runtest_setup()
 
     def end(self):
         if self.running:

@@ -36,16 +36,10 @@ class ThreadState:
         self.turn = self.left = self.cpu = 0
         self.back = None
 
-    def waits(self):
-        """Whether it is in a wait that nothing has ended."""
-        wait = self.wait
-        return wait is not None and wait.waiting
-
     def runs(self):
         """The calling thread is this one, and runs again."""
-        self.cpu = thread_ns()
-        # Last: others look at it first, and hold no lock of this thread's.
         self.back = real_ns()
+        self.cpu = thread_ns()
 
     def follows(self, waker, now):
         """It is to run because of what the calling thread did, ``waker`` if that is known."""

@@ -97,16 +97,10 @@ class ThreadState:
         self.turn = self.left = self.cpu = 0
         self.back = None
 
-    def waits(self):
-        """Whether it is in a wait that nothing has ended."""
-        wait = self.wait
-        return wait is not None and wait.waiting
-
     def runs(self):
         """The calling thread is this one, and runs again."""
-        self.cpu = thread_ns()
-        # Last: others look at it first, and hold no lock of this thread's.
         self.back = real_ns()
+        self.cpu = thread_ns()
 
     def follows(self, waker, now):
         """It is to run because of what the calling thread did, ``waker`` if that is known."""
@@ -188,10 +182,7 @@ class Stats:
 class Wait:
     """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
 
-    __slots__ = (
-        *("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock"),
-        "woke",
-    )
+    __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
 
     def __init__(self, state):
         self.state = state
@@ -205,8 +196,6 @@ class Wait:
         self.resumed = False
         # When it began, by this clock, and how far that was ahead of real time then.
         self.since = self.offset = 0
-        # The wait whose deadline came when this one began, until that is signalled.
-        self.woke = None
         self.lock = _allocate_lock()
         self.lock.acquire()
 
@@ -378,25 +367,17 @@ class Clock:
             self.reap()
         state = wait.state
         outer = state.wait
-        try:
-            registered, timeout = self._register(wait, outer, timeout, ready)
-            if not registered:
+        with self._mutex:
+            if self._busy:
                 return None
+        try:
+            timeout = self._register(wait, outer, timeout, ready)
             while wait.waiting:
-                if wait.woke is not None:
-                    self._signal_woken(wait)
                 wait.block(timeout)
-                if wait.waiting:
-                    timeout = self._look(wait)
+                timeout = self._look(wait)
         finally:
-            if wait.woke is not None:
-                self._signal_woken(wait)
-            if wait.waiting or self._leader is wait or (outer is not None and state.wait is not outer):
+            if state.wait is not outer or wait.waiting:
                 self._unpark(wait, outer)
-            elif outer is None:
-                # Nobody else looks at it: whoever woke it was done with that before it could be seen here.
-                state.wait = None
-                state.runs()
         if self._ending:
             self.reap()
         if wait.error is not None:
@@ -404,11 +385,9 @@ class Clock:
         return not wait.timed_out
 
     def _register(self, wait, outer, timeout, ready):
-        """The calling thread waits from here on: whether it could be noted, and how long it may block before it has to look."""
+        """The calling thread waits from here on; returns how long it may block before it has to look."""
         state, patience = wait.state, None
         with self._mutex:
-            if self._busy:
-                return False, None
             self._busy = True
             try:
                 if outer is not None and outer.waiting:
@@ -427,23 +406,19 @@ class Clock:
                 if ready is not None and ready():
                     self._wake(wait)
                 elif self._running == 0:
-                    self._advance(wait)
+                    self._advance()
                 if wait.waiting:
                     self._leader = wait
                     patience = self._patience()
+                else:
+                    state.runs()
+                    if outer is None:
+                        state.wait = None
             finally:
                 self._busy = False
         if self._deferred:
             self._settle()
-        return True, patience
-
-    def _signal_woken(self, wait):
-        """Signals whom this wait's beginning woke, just before the calling thread lets go of the interpreter: earlier, the woken
-        thread would only wait for that."""
-        woken, wait.woke = wait.woke, None
-        if woken is not wait:
-            with self._mutex:
-                woken.signal()
+        return patience
 
     def _look(self, wait):
         """The calling thread was signalled, or its patience is over."""
@@ -519,21 +494,17 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait, waker=None, by=None):
-        """Ends a wait; one that begins, ``by``, signals it later."""
+    def _wake(self, wait, waker=None):
         if not wait.waiting:
             return False
         wait.waiting = False
         if not wait.resumed:
             self._resume()
         wait.state.follows(waker, self.now_ns())
-        if by is None:
-            wait.signal()
-        else:
-            by.woke = wait
+        wait.signal()
         return True
 
-    def _expire(self, wait, by=None):
+    def _expire(self, wait):
         """The deadline of this wait, the earliest one, has come."""
         state, now = wait.state, self.now_ns()
         heapq.heappop(self._deadlines)
@@ -545,7 +516,7 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._wake(wait, by=by)
+        self._wake(wait)
         state.turn = wait.deadline
 
     def _earliest(self):
@@ -554,11 +525,11 @@ class Clock:
             heapq.heappop(deadlines)
         return deadlines[0][3] if deadlines else None
 
-    def _advance(self, by=None):
+    def _advance(self):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
         if wait is not None and wait.deadline <= self.now_ns():
-            self._expire(wait, by)
+            self._expire(wait)
             return
         reason = self._reason()
         if reason is not None:
@@ -576,7 +547,7 @@ class Clock:
         self.stats._virtual_ns += jump
         self.stats.jumps += 1
         self.on_jump(jump)
-        self._expire(wait, by)
+        self._expire(wait)
 
     def is_real(self):
         """Whether a wait that begins now takes real time."""
@@ -606,7 +577,8 @@ class Clock:
 
     def _put_off(self, deadline, now):
         """Whether a thread that was woken before that deadline, which is over, has not had its turn."""
-        return any(state.precedes(deadline, now) for state in self._known if not state.waits())
+        running = (state for state in self._known if state.wait is None or not state.wait.waiting)
+        return any(state.precedes(deadline, now) for state in running)
 
     def _patience(self):
         """Real seconds after which the leader has to look again; None for ever."""
@@ -614,8 +586,9 @@ class Clock:
         seconds = None
         if wait is not None:
             now = self.now_ns()
-            # One that is over by now is put off, or would not be the earliest.
-            seconds = (wait.deadline - now) / 1e9 if wait.deadline > now else PUT_OFF_POLL
+            seconds = max(0.0, (wait.deadline - now) / 1e9)
+            if not seconds and self._put_off(wait.deadline, now):
+                seconds = PUT_OFF_POLL
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
                 again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
@@ -645,7 +618,7 @@ class Clock:
             return
         frames = sys._current_frames()
         for state in self._known:
-            if not state.waits():
+            if state.wait is None or not state.wait.waiting:
                 frame = frames.get(state.ident)
                 name = getattr(state.thread, "name", "?")
                 where = f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""
@@ -772,15 +745,15 @@ class Guards:
     # -- the test's frame ----------------------------------------------------------------------------------------------------
 
     def start_test(self, functions=()):
-        """A test begins; ``functions`` are its code."""
+        """A test begins. Threads of C that are there already are nobody's business; ``functions`` are its code."""
         self._tasks = self._fds = None
         self._quiet_until = 0.0
         self._spawned = None
-        self._file_times = any(map(_reads_file_times, functions))
+        self._file_times = any(_reads_file_times(function) for function in functions)
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._audit)
-            self.know_idle_tasks()
+        self.know_idle_tasks()
 
     def know_idle_tasks(self):
         """The threads of C that are there now are nobody's: of libraries, or of what watches the run (faulthandler's timeout)."""
@@ -1019,21 +992,10 @@ def travels(machine):
     return getattr(machine, "traveller_stack", getattr(machine, "coordinates_stack", ()))
 
 
-def _reads_file_times(function):
+def _reads_file_times(function, seen=None):
     """Whether a function's code, or that of functions of its module that it names, reads the times of files."""
-    key = getattr(function, "__code__", None), getattr(function, "__module__", None)
-    known = _known_to_read.get(key)
-    if known is None:
-        known = _known_to_read[key] = _finds_file_times(function, set())
-    return known
-
-
-#: By code and module: fixtures are asked about for each test that uses them.
-_known_to_read = {}
-
-
-def _finds_file_times(function, seen):
     code = getattr(function, "__code__", None)
+    seen = set() if seen is None else seen
     if code is None or code in seen:
         return False
     seen.add(code)
@@ -1047,7 +1009,7 @@ def _finds_file_times(function, seen):
     here = namespace.get("__name__")
     for name in names:
         value = namespace.get(name)
-        if getattr(value, "__module__", None) == here and _finds_file_times(value, seen):
+        if getattr(value, "__module__", None) == here and _reads_file_times(value, seen):
             return True
     return False
 
@@ -2279,8 +2241,6 @@ class _Running:
     def begin(self, item, late=False):
         self.running, self.late = True, late
         _begin(item)
-        if late:
-            self.pytest_runtest_setup()
 
     def end(self):
         if self.running:
