@@ -47,7 +47,8 @@ fn text(bytes: &[u8]) -> String {
 /// Runs pytest in the project.
 fn pytest(sandbox: &Sandbox, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     let output = Command::new(python())
-        .args(["-m", "pytest", "-p", "no:cacheprovider", "-rp"])
+        // Warnings of a plugin that other tests have installed are not the suite's.
+        .args(["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-rp"])
         .args(args)
         .env_remove("PYTEST_ADDOPTS")
         .env("PYTHONDONTWRITEBYTECODE", "1")
