@@ -1,4 +1,4 @@
-"""The real machine: its clock, and whether a thread has had its turn on a CPU.
+"""The real machine: its clock, and what a thread has had of its CPUs.
 
 PYTEST_DONT_REWRITE
 """
@@ -51,16 +51,15 @@ else:
 thread_ns = time.thread_time_ns
 
 
-def had_turn(native_id, since, enough):
-    """Whether a thread, by the operating system's number for it, used ``enough`` nanoseconds of CPU time since it had used ``since``, or
-    does not want any now. A thread that waits for a CPU or a disk has not had its turn, however long ago it could have run."""
+def scheduled(native_id):
+    """What the operating system tells of a thread, by its number there: nanoseconds of CPU time, how often it was given a CPU, and whether
+    it wants one now; None when it is gone, or the system does not tell."""
     try:
         with open(f"/proc/self/task/{native_id}/schedstat", "rb") as file:
-            used = int(file.read().split()[0]) - since
+            used, _, times = map(int, file.read().split())
         with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
             # Runnable, or waiting for a disk, which ends by itself.
             runs = file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
     except (OSError, IndexError, ValueError):
-        # It is gone, or the system does not tell.
-        return True
-    return used >= enough or not runs
+        return None
+    return used, times, runs

@@ -6,19 +6,25 @@ long it waits for a CPU or for the interpreter. Whom a thread wakes takes part i
 PYTEST_DONT_REWRITE
 """
 
-from testdiet.real import had_turn, real_ns, thread_ns
+import sys
+
+from testdiet.real import real_ns, scheduled, thread_ns
 
 #: Nanoseconds of its own that a thread which was woken may run before a deadline that real time brings wakes another one. What it
 #: waits for a CPU does not count, and whom it wakes has what it left. Wakings keep their order that way on a loaded machine.
 HANDOVER = 50_000_000
 #: Nanoseconds, real, after which a deadline is put off no longer, whatever was not run yet.
 PUT_OFF = 2_000_000_000
+#: How often a thread may be found asleep although it was given a CPU since the last look, before it counts as one that polls. Whoever
+#: looks needs the interpreter for that, so that one who waits for it is served before so many looks, in whatever order they are served.
+ASLEEP = 25
 
 
 class ThreadState:
     """A thread the clock knows. It is running unless ``wait`` says otherwise."""
 
-    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event", "turn", "left", "back", "cpu")
+    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event")
+    __slots__ += ("turn", "left", "back", "cpu", "asleep", "times", "since")
 
     def __init__(self, thread, test):
         self.thread = thread
@@ -35,6 +41,8 @@ class ThreadState:
         # (None: not yet), and the CPU time that it had used.
         self.turn = self.left = self.cpu = 0
         self.back = None
+        # How often it was found asleep in this turn; how often it had been given a CPU when that was last another number, and when.
+        self.asleep = self.times = self.since = 0
 
     def runs(self):
         """The calling thread is this one, and runs again."""
@@ -44,6 +52,7 @@ class ThreadState:
     def follows(self, waker, now):
         """It is to run because of what the calling thread did, ``waker`` if that is known."""
         self.back = None
+        self.asleep = 0
         left = waker.left - (thread_ns() - waker.cpu) if waker is not None else 0
         self.turn, self.left = (waker.turn, left) if left > 0 else (now, HANDOVER)
 
@@ -51,6 +60,19 @@ class ThreadState:
         """Whether it has to have its turn before that deadline, which is over."""
         if self.turn > deadline or now - deadline > PUT_OFF:
             return False
-        if self.back is None or real_ns() - self.back < self.left:
+        at = real_ns()
+        if self.back is None or at - self.back < self.left:
             return True
-        return not had_turn(self.native_id, self.cpu, self.left)
+        seen = scheduled(self.native_id)
+        if seen is None:
+            return False
+        used, times, runs = seen
+        if used - self.cpu >= self.left or self.asleep >= ASLEEP:
+            return False
+        # It sleeps for good, or until it gets the interpreter, for which it wakes every switch interval to ask.
+        if not runs and times == self.times:
+            return at - self.since < 2e9 * sys.getswitchinterval()
+        if not runs:
+            self.times, self.since = times, at
+            self.asleep += 1
+        return True

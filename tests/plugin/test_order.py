@@ -65,6 +65,26 @@ def test_whom_a_thread_wakes_takes_part_in_its_turn(hogged):
     assert order == ["relayed", "test"]
 
 
+def test_who_waits_for_the_interpreter_has_not_had_its_turn(hogged):
+    from testdiet.real import Real
+
+    order = []
+
+    def work():
+        time.sleep(0.6)
+        for _ in range(8):
+            # Lets others run, as reading a file may, and waits until they let it run again.
+            Real.sleep(0.001)
+        order.append("work")
+
+    thread = started(work)
+    time.sleep(0.75)
+    order.append("test")
+    for one in [hogged, thread]:
+        one.join()
+    assert order == ["work", "test"]
+
+
 @pytest.fixture
 def for_ever(monkeypatch):
     """A thread that never had its turn would hold up the others for ever."""

@@ -53,33 +53,39 @@ else:
 thread_ns = time.thread_time_ns
 
 
-def had_turn(native_id, since, enough):
-    """Whether a thread, by the operating system's number for it, used ``enough`` nanoseconds of CPU time since it had used ``since``, or
-    does not want any now. A thread that waits for a CPU or a disk has not had its turn, however long ago it could have run."""
+def scheduled(native_id):
+    """What the operating system tells of a thread, by its number there: nanoseconds of CPU time, how often it was given a CPU, and whether
+    it wants one now; None when it is gone, or the system does not tell."""
     try:
         with open(f"/proc/self/task/{native_id}/schedstat", "rb") as file:
-            used = int(file.read().split()[0]) - since
+            used, _, times = map(int, file.read().split())
         with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
             # Runnable, or waiting for a disk, which ends by itself.
             runs = file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
     except (OSError, IndexError, ValueError):
-        # It is gone, or the system does not tell.
-        return True
-    return used >= enough or not runs
+        return None
+    return used, times, runs
 
 
 # ---- turns -------------------------------------------------------------------------------------------------------------------
+import sys
+
+
 #: Nanoseconds of its own that a thread which was woken may run before a deadline that real time brings wakes another one. What it
 #: waits for a CPU does not count, and whom it wakes has what it left. Wakings keep their order that way on a loaded machine.
 HANDOVER = 50_000_000
 #: Nanoseconds, real, after which a deadline is put off no longer, whatever was not run yet.
 PUT_OFF = 2_000_000_000
+#: How often a thread may be found asleep although it was given a CPU since the last look, before it counts as one that polls. Whoever
+#: looks needs the interpreter for that, so that one who waits for it is served before so many looks, in whatever order they are served.
+ASLEEP = 25
 
 
 class ThreadState:
     """A thread the clock knows. It is running unless ``wait`` says otherwise."""
 
-    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event", "turn", "left", "back", "cpu")
+    __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event")
+    __slots__ += ("turn", "left", "back", "cpu", "asleep", "times", "since")
 
     def __init__(self, thread, test):
         self.thread = thread
@@ -96,6 +102,8 @@ class ThreadState:
         # (None: not yet), and the CPU time that it had used.
         self.turn = self.left = self.cpu = 0
         self.back = None
+        # How often it was found asleep in this turn; how often it had been given a CPU when that was last another number, and when.
+        self.asleep = self.times = self.since = 0
 
     def runs(self):
         """The calling thread is this one, and runs again."""
@@ -105,6 +113,7 @@ class ThreadState:
     def follows(self, waker, now):
         """It is to run because of what the calling thread did, ``waker`` if that is known."""
         self.back = None
+        self.asleep = 0
         left = waker.left - (thread_ns() - waker.cpu) if waker is not None else 0
         self.turn, self.left = (waker.turn, left) if left > 0 else (now, HANDOVER)
 
@@ -112,9 +121,22 @@ class ThreadState:
         """Whether it has to have its turn before that deadline, which is over."""
         if self.turn > deadline or now - deadline > PUT_OFF:
             return False
-        if self.back is None or real_ns() - self.back < self.left:
+        at = real_ns()
+        if self.back is None or at - self.back < self.left:
             return True
-        return not had_turn(self.native_id, self.cpu, self.left)
+        seen = scheduled(self.native_id)
+        if seen is None:
+            return False
+        used, times, runs = seen
+        if used - self.cpu >= self.left or self.asleep >= ASLEEP:
+            return False
+        # It sleeps for good, or until it gets the interpreter, for which it wakes every switch interval to ask.
+        if not runs and times == self.times:
+            return at - self.since < 2e9 * sys.getswitchinterval()
+        if not runs:
+            self.times, self.since = times, at
+            self.asleep += 1
+        return True
 
 
 # ---- clock -------------------------------------------------------------------------------------------------------------------
