@@ -13,9 +13,10 @@
 //! not end where it can be measured counts as [`LONG`].
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_syntax::hir::Hir;
 
 use crate::config::Budgets;
 use crate::python::stdlib::is_module;
@@ -35,11 +36,29 @@ struct Alternative {
 
 struct Above {
     limit: f64,
+    term: String,
+    amount: OnceLock<Option<Amount>>,
+}
+
+/// Where in a text the amounts are. It is compiled for the first file in which the expression matches: often there is none.
+struct Amount {
     regex: Regex,
     /// Index of the group around the arithmetic.
-    amount: usize,
+    arithmetic: usize,
     /// Index of the group at the end of a literal that is repeated.
     repeated: Option<usize>,
+}
+
+/// The group of that name.
+const REPEATED: &str = "repeated";
+
+impl Amount {
+    fn compile(term: &str) -> Option<Self> {
+        let regex = RegexBuilder::new(term).unicode(false).build().ok()?;
+        let repeated = regex.capture_names().position(|name| name == Some(REPEATED));
+        let arithmetic = (1..regex.captures_len()).find(|i| Some(*i) != repeated)?;
+        Some(Self { regex, arithmetic, repeated })
+    }
 }
 
 impl Above {
@@ -53,19 +72,20 @@ impl Above {
         let (Ok(what), Ok(divisor)) = (what, divisor) else {
             return Err(format!("`{}` is neither a number nor `allocation` nor `iterations-per-loop`", limit.trim()));
         };
-        let regex = expression(term)?;
-        let repeated = regex.capture_names().position(|name| name == Some("repeated"));
-        let mut groups = (1..regex.captures_len()).filter(|i| Some(*i) != repeated);
-        let (Some(amount), None) = (groups.next(), groups.next()) else {
+        let groups = expression(term)?.properties().explicit_captures_len();
+        if groups != 1 + usize::from(term.contains(&format!("<{REPEATED}>"))) {
             return Err("a trigger above a number has one group, around the arithmetic".to_owned());
-        };
-        Ok(Self { limit: what / divisor, regex, amount, repeated })
+        }
+        Ok(Self { limit: what / divisor, term: term.to_owned(), amount: OnceLock::new() })
     }
 
     fn holds(&self, text: &Text<'_>) -> bool {
-        self.regex.captures_iter(text.bytes).any(|found| {
-            let Some(amount) = found.get(self.amount) else { return false };
-            let unit = self.repeated.and_then(|i| found.get(i)).map_or(1.0, |end| literal(&text.bytes[..end.end()]));
+        let Some(Amount { regex, arithmetic, repeated }) = self.amount.get_or_init(|| Amount::compile(&self.term)) else {
+            return true;
+        };
+        regex.captures_iter(text.bytes).any(|found| {
+            let Some(amount) = found.get(*arithmetic) else { return false };
+            let unit = repeated.and_then(|i| found.get(i)).map_or(1.0, |end| literal(&text.bytes[..end.end()]));
             text.estimate(amount.as_bytes()) * unit > self.limit
         })
     }
@@ -91,9 +111,10 @@ impl Expressions {
     }
 }
 
-fn expression(term: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(term).unicode(false).build();
-    built.map_err(|e| format!("this trigger is not a regular expression: {e}"))
+/// Reads an expression, which costs little; compiling it does not.
+fn expression(term: &str) -> Result<Hir, String> {
+    let read = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(term);
+    read.map_err(|e| format!("this trigger is not a regular expression: {e}"))
 }
 
 impl Triggers {
