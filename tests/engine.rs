@@ -288,6 +288,42 @@ fn a_cycle_of_imports_and_calls_ends() {
 }
 
 #[test]
+fn modules_that_all_star_import_each_other_are_looked_at_once() {
+    let sandbox = Sandbox::new();
+    // In all orders, these would be more paths than a machine can go.
+    let stars = |skip: usize| (0..20).filter(|i| *i != skip).map(|i| format!("from app.part{i} import *\n")).collect::<String>();
+    sandbox.write("app/__init__.py", stars(20));
+    for i in 0..20 {
+        sandbox.write(
+            &format!("app/part{i}.py"),
+            format!("{}MAX_SIZE{i} = BASE * 2\nother = helper()\nfrom app import gone\n", stars(i)),
+        );
+    }
+    sandbox.write(
+        FILE,
+        "from app import *\nimport app\n\n\ndef test_a():\n    assert len('x' * 100_000) == app.MAX_SIZE3 + made() + gone\n",
+    );
+    assert!(places(&sandbox.check(&[]).findings).contains(&(6, "large-allocation")));
+}
+
+#[test]
+fn of_several_reasons_the_same_is_told_each_time() {
+    let text = "import asyncio\n\n\ndef test_a():\n    async def first():\n        await asyncio.sleep(1.1)\n\n    async def second():\n        \
+                await asyncio.sleep(1.125)\n\n    async def third():\n        await asyncio.sleep(1.11)\n\n    async def main():\n        \
+                await asyncio.gather(first(), second(), third())\n\n    asyncio.run(main())\n";
+    let sandbox = Sandbox::of(FILE, text);
+    let reasons = || {
+        let findings = sandbox.check(&[]).findings;
+        findings.iter().map(|f| f.declined.clone().expect("margins that small are no margins")).collect::<Vec<_>>()
+    };
+    let first = reasons();
+    assert_eq!(first.len(), 3);
+    for _ in 0..8 {
+        assert_eq!(reasons(), first);
+    }
+}
+
+#[test]
 fn numbers_beyond_all_bounds_are_large_and_nothing_else() {
     let huge = "99999999999999999999";
     let text = format!(

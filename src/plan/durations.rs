@@ -243,8 +243,9 @@ struct Builder<'s, 'p> {
     counted: Option<String>,
     model: Model,
     index: HashMap<Key, usize>,
-    /// Sleeps of each function in order.
-    sleeps: HashMap<(usize, StmtId), Vec<Nap>>,
+    /// Sleeps of each function in order, the functions in the order in which the test reaches them: which of several ties is told as
+    /// the reason must not change from run to run.
+    sleeps: Vec<((usize, StmtId), Vec<Nap>)>,
     /// Durations the product waits out.
     timeouts: Vec<(Form, bool)>,
     /// Those of them that the code under test is seen to be given, rather than a library.
@@ -299,7 +300,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         counted: None,
         model: Model { test: facts.test.id.clone(), ..Model::default() },
         index: HashMap::new(),
-        sleeps: HashMap::new(),
+        sleeps: Vec::new(),
         timeouts: Vec::new(),
         given: Vec::new(),
         deadlines: Vec::new(),
@@ -362,7 +363,12 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         }
         let function = u.site.module.scopes.function_around(stmt);
         let key = (Arc::as_ptr(&u.site.module) as usize, function.unwrap_or(StmtId(u32::MAX)));
-        let naps = b.sleeps.entry(key).or_default();
+        let known = b.sleeps.iter().position(|(function, _)| *function == key);
+        let at = known.unwrap_or(b.sleeps.len());
+        if known.is_none() {
+            b.sleeps.push((key, Vec::new()));
+        }
+        let naps = &mut b.sleeps[at].1;
         let times = u.iterations.max(1.0);
         let goes_on = times <= 1.0 && naps.last().is_some_and(|before| only_looked(&u.site.module, before.stmt, stmt));
         naps.push(Nap { form, times, stmt, goes_on });

@@ -124,6 +124,11 @@ pub struct Semantics<'p> {
     parameters: RefCell<HashMap<(usize, StmtId, usize), Type>>,
     /// What import statements bind, by statement and position: every mention of `time` asks for it.
     imports: RefCell<HashMap<(usize, StmtId, usize), Type>>,
+    /// What modules give names. While one is looked for, those that are met on the way are here too: packages that re-export each
+    /// other's names would be gone through in all orders.
+    attributes: RefCell<HashMap<(usize, Box<str>), Type>>,
+    /// The attributes met on the way to the one that is looked for.
+    met: RefCell<Vec<(usize, Box<str>)>>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
     /// How many imports are being followed: modules may import each other in circles.
     importing: Cell<usize>,
@@ -161,6 +166,8 @@ impl<'p> Semantics<'p> {
             reached: RefCell::default(),
             parameters: RefCell::default(),
             imports: RefCell::default(),
+            attributes: RefCell::default(),
+            met: RefCell::default(),
             roots: RefCell::default(),
             importing: Cell::new(0),
         }
@@ -430,7 +437,7 @@ impl<'p> Semantics<'p> {
     fn starred(&self, m: &Arc<Module>, star: StmtId, name: &str) -> Type {
         let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind else { return Type::Unknown };
         match self.module(m, *level, module) {
-            Type::Module(other) if !name.starts_with('_') => self.module_attribute(&other, name, 0),
+            Type::Module(other) if !name.starts_with('_') => self.module_attribute(&other, name),
             // Of what is not read, only the names the library is known to export are taken from a star import.
             Type::External(lib) if stdlib::exports(&lib, name) => Type::External(format!("{lib}.{name}").into()),
             _ => Type::Unknown,
@@ -598,7 +605,7 @@ impl<'p> Semantics<'p> {
             if (!module.is_empty() || m.file.parent().is_some())
                 && let Type::Module(other) = self.module(m, level, module)
             {
-                match self.module_attribute(&other, name, 0) {
+                match self.module_attribute(&other, name) {
                     Type::Unknown => {}
                     t => return t,
                 }
@@ -607,7 +614,7 @@ impl<'p> Semantics<'p> {
             return self.module(m, level, &dotted);
         }
         match self.module(m, 0, module) {
-            Type::Module(other) => self.module_attribute(&other, name, 0),
+            Type::Module(other) => self.module_attribute(&other, name),
             // A namespace package: `from tests import helpers` where `tests/` has no `__init__.py`.
             Type::External(lib) => match self.module(m, 0, &format!("{module}.{name}")) {
                 t @ Type::Module(_) => t,
@@ -617,11 +624,28 @@ impl<'p> Semantics<'p> {
         }
     }
 
-    /// The value a module gives a name.
-    fn module_attribute(&self, m: &Arc<Module>, name: &str, depth: usize) -> Type {
-        if depth > 10 {
-            return Type::Unknown;
+    /// The value a module gives a name; in a circle of imports, unknown.
+    fn module_attribute(&self, m: &Arc<Module>, name: &str) -> Type {
+        let key = (key(m), Box::from(name));
+        if let Some(known) = self.attributes.borrow().get(&key) {
+            return known.clone();
         }
+        let outermost = self.met.borrow().is_empty();
+        self.attributes.borrow_mut().insert(key.clone(), Type::Unknown);
+        self.met.borrow_mut().push(key.clone());
+        let t = self.module_attribute_anew(m, name);
+        let mut attributes = self.attributes.borrow_mut();
+        if outermost {
+            // The answers on the way depend on where the circle was entered.
+            for met in self.met.borrow_mut().drain(..) {
+                attributes.remove(&met);
+            }
+        }
+        attributes.insert(key, t.clone());
+        t
+    }
+
+    fn module_attribute_anew(&self, m: &Arc<Module>, name: &str) -> Type {
         if let Some(symbol) = m.symbol(name) {
             let bindings = m.scopes.bindings(MODULE, symbol);
             if !bindings.is_empty() {
@@ -639,7 +663,7 @@ impl<'p> Semantics<'p> {
             if let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind
                 && let Type::Module(other) = self.module(m, *level, module)
             {
-                match self.module_attribute(&other, name, depth + 1) {
+                match self.module_attribute(&other, name) {
                     Type::Unknown => {}
                     t => return t,
                 }
@@ -803,7 +827,7 @@ impl<'p> Semantics<'p> {
     fn attribute(&self, object: &Type, attr: &str) -> Type {
         match object {
             Type::External(name) => Type::External(stdlib::canonical(&format!("{name}.{attr}")).into()),
-            Type::Module(m) => self.module_attribute(m, attr, 0),
+            Type::Module(m) => self.module_attribute(m, attr),
             Type::Class(def) => self.member(def, attr, 0).unwrap_or(Type::Unknown),
             Type::Instance(ClassRef::Project(def)) => match self.member(def, attr, 0) {
                 Some(Type::Function(f)) if self.decorated(&f.module, f.stmt, "builtins.property") => self.returned(&f),

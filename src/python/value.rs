@@ -370,18 +370,34 @@ impl Semantics<'_> {
         if depth > DEPTH {
             return None;
         }
-        let symbol = m.symbol(name)?;
-        let bindings: Vec<&Binding> = m.scopes.bindings(MODULE, symbol).iter().collect();
-        if bindings.is_empty() {
-            return m.scopes.get(MODULE).stars.iter().find_map(|&star| {
-                let StmtKind::ImportFrom { level, module, .. } = &m.stmt(star).kind else { return None };
-                match self.module(m, *level, module) {
-                    Type::Module(other) => self.module_constant(&other, name, env, depth + 1),
-                    _ => None,
+        let home = self.home(m, name)?;
+        let symbol = home.symbol(name)?;
+        let bindings: Vec<&Binding> = home.scopes.bindings(MODULE, symbol).iter().collect();
+        self.bound(&home, symbol, &bindings, env, depth + 1)
+    }
+
+    /// The module that binds a name of this one: itself, or one that it imports with a star. Each is looked at once: packages
+    /// import each other's names so.
+    fn home(&self, m: &Arc<Module>, name: &str) -> Option<Arc<Module>> {
+        let mut ahead = vec![Arc::clone(m)];
+        let mut seen = Vec::new();
+        while let Some(at) = ahead.pop() {
+            if seen.contains(&at.file) {
+                continue;
+            }
+            if at.symbol(name).is_some_and(|symbol| !at.scopes.bindings(MODULE, symbol).is_empty()) {
+                return Some(at);
+            }
+            for &star in at.scopes.get(MODULE).stars.iter().rev() {
+                if let StmtKind::ImportFrom { level, module, .. } = &at.stmt(star).kind
+                    && let Type::Module(other) = self.module(&at, *level, module)
+                {
+                    ahead.push(other);
                 }
-            });
+            }
+            seen.push(at.file.clone());
         }
-        self.bound(m, symbol, &bindings, env, depth + 1)
+        None
     }
 
     /// A constant of a class or its instances: a class variable, or what its methods assign to `self`.

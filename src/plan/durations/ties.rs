@@ -8,8 +8,8 @@ impl Builder<'_, '_> {
     pub(super) fn tie(&mut self) {
         let mut links = Vec::new();
         let windows = self.windows();
-        let singles: Vec<Form> = self.sleeps.values().flatten().map(|nap| nap.form.clone()).collect();
-        let goes_on: Vec<bool> = self.sleeps.values().flatten().map(|nap| nap.goes_on).collect();
+        let singles: Vec<Form> = self.naps().map(|nap| nap.form.clone()).collect();
+        let goes_on: Vec<bool> = self.naps().map(|nap| nap.goes_on).collect();
         // Sums that come out even, or close to it, are seldom what is waited for; single sleeps are.
         let beyond = |n: usize, t: f64| if n < singles.len() { t - 1e-9 } else { t + Limits::SECONDS.tolerance_min };
         let longest = windows.iter().map(|w| self.seconds(w)).fold(0.0, f64::max);
@@ -133,8 +133,7 @@ impl Builder<'_, '_> {
             }
         }
         // A lower bound on elapsed time stays under what is slept, by as much as it did.
-        let total: Form =
-            self.sleeps.values().flatten().flat_map(|nap| nap.form.iter().map(move |&(i, c)| (i, c * nap.times))).collect();
+        let total: Form = self.naps().flat_map(|nap| nap.form.iter().map(move |&(i, c)| (i, c * nap.times))).collect();
         for (bound, timed) in self.lower.clone() {
             let l = self.seconds(&bound);
             // `event.quiet_for >= 2.0` beside `Monitor(timeout=2.0)`: the same number twice.
@@ -176,7 +175,7 @@ impl Builder<'_, '_> {
         }
         // Sleeps of different threads keep their order: a worker that sleeps less than the main thread is done before it.
         let by_function: Vec<Vec<Form>> =
-            self.sleeps.values().map(|naps| naps.iter().map(|nap| nap.form.clone()).collect()).collect();
+            self.sleeps.iter().map(|(_, naps)| naps.iter().map(|nap| nap.form.clone()).collect()).collect();
         for (i, a) in by_function.iter().enumerate() {
             for b in &by_function[i + 1..] {
                 for x in a {
@@ -210,10 +209,15 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// All sleeps, function by function.
+    fn naps(&self) -> impl Iterator<Item = &Nap> {
+        self.sleeps.iter().flat_map(|(_, naps)| naps)
+    }
+
     /// Sums of consecutive sleeps of one function, from each that something may begin with on; single ones first.
     fn windows(&self) -> Vec<Form> {
-        let mut out: Vec<Form> = self.sleeps.values().flatten().map(|nap| nap.form.clone()).collect();
-        for sleeps in self.sleeps.values() {
+        let mut out: Vec<Form> = self.naps().map(|nap| nap.form.clone()).collect();
+        for (_, sleeps) in &self.sleeps {
             // Long functions would make quadratically many; beyond a dozen sleeps only neighbours are added up.
             let reach = if sleeps.len() > 12 { 2 } else { sleeps.len() };
             for i in (0..sleeps.len()).filter(|&i| !sleeps[i].goes_on) {
