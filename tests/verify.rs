@@ -240,7 +240,7 @@ fn what_init_wrote_into_the_suite_is_what_the_proof_runs() {
 
 #[test]
 fn a_test_that_refuses_virtual_time_gets_shorter_sleeps() {
-    let odd = "def test_odd(request):\n    time.sleep(0.9)\n    assert request.fixturenames == ['request']\n";
+    let odd = "def test_odd(request):\n    time.sleep(0.9)\n    assert 'fast_time' not in request.fixturenames\n";
     let sandbox = project(&[GOOD, odd]);
     assert_eq!(sandbox.run(&["init", "--yes", "--only=fixtures"]).status.code(), Some(0));
     let output = verify(&sandbox, &["--output-format=json"]);
@@ -434,6 +434,25 @@ fn lines_that_the_threads_of_fixtures_run_are_those_of_the_tests_they_serve() {
     let lost = ("dropped".to_owned(), format!("it no longer runs src/product.py:{line}"));
     let fates: Vec<_> = fates(&json(&output)).into_iter().map(|(_, fate, reason)| (fate, reason)).collect();
     assert_eq!(fates, [lost.clone(), lost]);
+}
+
+/// What a thread runs that one of many tests left behind costs none of the others its fix, although all of them no longer run it.
+#[test]
+fn a_thread_that_one_test_leaves_behind_accuses_no_other() {
+    const OTHERS: usize = 24;
+    let sandbox = project(&["from beat import Beat\n\n\ndef test_leaves():\n    Beat().start()\n    time.sleep(0.6)\n"]);
+    let beat = "import os\nimport threading\nimport time\n\n\nclass Beat:\n    beats = 0\n\n    def start(self):\n        \
+                threading.Thread(target=self.run, daemon=True).start()\n\n    def run(self):\n        while True:\n            \
+                time.sleep(float(os.environ.get('BEAT', '0.45')))\n            self.beat()\n\n    def beat(self):\n        self.beats += 1\n";
+    sandbox.write("src/beat.py", beat);
+    let others: String = (0..OTHERS).map(|i| format!("\n\ndef test_{i}():\n    time.sleep(0.6)\n")).collect::<Vec<_>>().concat();
+    sandbox.write("tests/test_jobs.py", text(&sandbox, "tests/test_jobs.py") + &others);
+    let output = verify(&sandbox, &["--output-format=json"]);
+    let proof = json(&output);
+    let after = text(&sandbox, "tests/test_jobs.py");
+    let (leaves, others) = after.split_once("def test_0").unwrap();
+    assert!(!leaves.contains("time.sleep(0.1)"), "its own thread no longer ran: {proof}");
+    assert_eq!(others.matches("time.sleep(0.1)").count(), OTHERS, "{proof}");
 }
 
 #[test]

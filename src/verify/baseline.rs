@@ -90,11 +90,11 @@ impl Baseline {
         }
     }
 
-    /// Takes up a run of a test on its own: lines that it runs only in company are not its own.
-    pub fn refine(&mut self, test: &str, seen: &Seen) {
+    /// Takes up a run of a test in less company, or `alone`: lines that it runs only in more of it are not its own.
+    pub fn refine(&mut self, test: &str, seen: &Seen, alone: bool) {
         if let (Some(known), Some(now)) = (self.tests.get_mut(test), &seen.covered) {
             known.covered = known.covered.as_ref().map(|before| common(before, now));
-            known.alone += 1;
+            known.alone += usize::from(alone);
         }
     }
 

@@ -20,8 +20,13 @@ use super::units::{Originals, Unit, changes, units};
 use crate::engine::{Change, Fixed};
 use crate::pytest::{Outcome, Test};
 
-/// Most tests that are run one by one to see which lines they run on their own: each is a start of pytest.
+/// Most tests that are run one by one to see which lines they run on their own: each is a start of pytest. More are run in groups of
+/// so many first: a thread that one of them leaves behind runs lines in none but its group.
 const ALONE: usize = 16;
+
+/// Most tests that are run one by one after that. Whom it would accuse wrongly costs more runs than that; where so many lose lines in
+/// groups as well, it is no thread.
+const LEFT: usize = 64;
 
 /// Most times that a test runs on its own to see which lines it always runs: one that is a matter of luck is soon found out.
 const AGAIN: usize = 4;
@@ -435,9 +440,14 @@ impl<'a> Trial<'a> {
                 complaints.insert(test, complaint);
             }
         }
-        let lines: Vec<usize> = complaints.iter().filter(|(_, c)| c.lines_only).map(|(&t, _)| t).collect();
-        for group in apart(&lines) {
+        let mut lines: Vec<usize> = complaints.iter().filter(|(_, c)| c.lines_only).map(|(&t, _)| t).collect();
+        let groups = (lines.len() > ALONE).then(|| lines.chunks(ALONE));
+        for group in groups.into_iter().flatten() {
             self.look_again(group, names, &changes, &mut seen, &mut complaints)?;
+        }
+        lines.retain(|t| complaints.get(t).is_some_and(|c| c.lines_only));
+        for &test in lines.iter().filter(|_| lines.len() <= LEFT) {
+            self.look_again(&[test], names, &changes, &mut seen, &mut complaints)?;
         }
         for &test in tests {
             let name = &names[test];
@@ -501,7 +511,7 @@ impl<'a> Trial<'a> {
                     let covered = now.covered.as_ref().zip(before).map(|(a, b)| either(a, b));
                     seen.insert(name.clone(), Seen { covered, ..now });
                 } else {
-                    self.baseline.refine(name, &now);
+                    self.baseline.refine(name, &now, tests.len() == 1);
                 }
                 match self.baseline.complaint(name, seen.get(name)) {
                     Some(complaint) => _ = complaints.insert(test, complaint),
@@ -539,9 +549,4 @@ impl<'a> Trial<'a> {
 
 fn held(unit: Unit, reason: String) -> Judged {
     Judged::of(unit, Fate::Held { reason })
-}
-
-/// Tests that run on their own: one by one while that is quick, else together.
-fn apart(tests: &[usize]) -> impl Iterator<Item = &[usize]> {
-    tests.chunks(if tests.len() <= ALONE { 1 } else { tests.len().max(1) })
 }
