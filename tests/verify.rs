@@ -240,10 +240,11 @@ fn what_init_wrote_into_the_suite_is_what_the_proof_runs() {
 
 #[test]
 fn a_test_that_refuses_virtual_time_gets_shorter_sleeps() {
-    let odd = "def test_odd(request):\n    time.sleep(0.9)\n    assert 'fast_time' not in request.fixturenames\n";
+    let odd = "def test_odd(request):\n    time.sleep(0.9)\n    assert request.fixturenames == ['request']\n";
     let sandbox = project(&[GOOD, odd]);
     assert_eq!(sandbox.run(&["init", "--yes", "--only=fixtures"]).status.code(), Some(0));
-    let output = verify(&sandbox, &["--output-format=json"]);
+    // A plugin that the plugin's own tests have installed brings fixtures of its own.
+    let output = verify(&sandbox, &["--output-format=json", "--", "-p", "no:asyncio"]);
     let told: Vec<_> = fates(&json(&output)).into_iter().map(|(message, fate, _)| format!("{fate}: {message}")).collect();
     assert_eq!(told, ["proven: Run the test on virtual time, with the fixture `fast_time`", "relaxed: Shrink 0.9 s to 0.1 s"]);
     assert_eq!(output.status.code(), Some(0));
