@@ -20,8 +20,8 @@ use super::units::{Originals, Unit, changes, units};
 use crate::engine::{Change, Fixed};
 use crate::pytest::{Outcome, Test};
 
-/// Most tests that are run one by one to see which lines they run on their own: each is a start of pytest. More are run in groups of
-/// so many first: a thread that one of them leaves behind runs lines in none but its group.
+/// Most tests that are run one by one at once to see which lines they run on their own: each is a start of pytest. More are run in
+/// groups of so many first: a thread that one of them leaves behind runs lines in none but its group.
 const ALONE: usize = 16;
 
 /// Most tests that are run one by one after that. Whom it would accuse wrongly costs more runs than that; where so many lose lines in
@@ -441,13 +441,16 @@ impl<'a> Trial<'a> {
             }
         }
         let mut lines: Vec<usize> = complaints.iter().filter(|(_, c)| c.lines_only).map(|(&t, _)| t).collect();
-        let groups = (lines.len() > ALONE).then(|| lines.chunks(ALONE));
-        for group in groups.into_iter().flatten() {
-            self.look_again(group, names, &changes, &mut seen, &mut complaints)?;
+        if lines.len() > ALONE {
+            for group in lines.chunks(ALONE) {
+                self.look_again(group, names, &changes, &mut seen, &mut complaints)?;
+            }
+            lines.retain(|t| complaints.get(t).is_some_and(|c| c.lines_only));
         }
-        lines.retain(|t| complaints.get(t).is_some_and(|c| c.lines_only));
-        for &test in lines.iter().filter(|_| lines.len() <= LEFT) {
-            self.look_again(&[test], names, &changes, &mut seen, &mut complaints)?;
+        if lines.len() <= LEFT {
+            for &test in &lines {
+                self.look_again(&[test], names, &changes, &mut seen, &mut complaints)?;
+            }
         }
         for &test in tests {
             let name = &names[test];
