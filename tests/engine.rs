@@ -343,3 +343,13 @@ fn numbers_beyond_all_bounds_are_large_and_nothing_else() {
     }
     sandbox.fix(&["ALL"]);
 }
+
+#[test]
+fn what_no_machine_can_address_is_not_allocated() {
+    let text = "import sys\n\nimport pytest\n\n\ndef test_too_much():\n    with pytest.raises(MemoryError):\n        \
+                'x' * 9_223_372_036_854_775_807\n\n\ndef test_much():\n    assert len('x' * 30_000) == 30_000\n";
+    let checked = Sandbox::of(FILE, text).check(&["ALL"]);
+    let costs: Vec<(&str, u64)> = checked.totals[0].tests.iter().map(|t| (t.id.as_str(), t.cost.bytes)).collect();
+    assert_eq!(costs, [("tests/test_a.py::test_much", 30_000)]);
+    assert_eq!(checked.totals[0].cost.bytes, 30_000);
+}

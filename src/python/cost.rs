@@ -580,6 +580,10 @@ fn leaves_early(m: &Module, body: &[StmtId]) -> bool {
     })
 }
 
+/// Bytes that a process can address on 64-bit machines as they are (47 bits on x86-64, 48 on AArch64). A test that asks for more, as
+/// with `sys.maxsize`, is about the error that it gets, and nothing is allocated.
+const ADDRESSABLE: f64 = (1_u64 << 48) as f64;
+
 /// What uses cost together.
 #[must_use]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturating is what is wanted
@@ -597,7 +601,7 @@ pub fn cost(uses: &[Use]) -> Cost {
             SiteKind::Sleep => cost.sleep_s += u.seconds(),
             SiteKind::Thread => cost.threads = cost.threads.saturating_add(u.times as u64),
             SiteKind::Pool => cost.threads = cost.threads.saturating_add((u.times * amount) as u64),
-            SiteKind::Allocation if u.times > 0.0 => cost.bytes = cost.bytes.max(amount as u64),
+            SiteKind::Allocation if u.times > 0.0 && amount < ADDRESSABLE => cost.bytes = cost.bytes.max(amount as u64),
             SiteKind::Loop => cost.iterations = cost.iterations.saturating_add((u.times * amount) as u64),
             _ => {}
         }
