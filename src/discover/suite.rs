@@ -70,6 +70,14 @@ const PACKAGING: [&str; 3] = ["setup.py", "setup.cfg", "pyproject.toml"];
 const SAMPLE: usize = 2_000;
 
 impl Suite {
+    /// Whether a function of that name may be a test, in some class or other: pytest's prefixes, globs cut at their wildcard, and
+    /// unittest's.
+    #[must_use]
+    pub fn may_be_test(&self, name: &str) -> bool {
+        let prefixes = self.python_functions.iter().map(|p| p.trim_end_matches('*'));
+        prefixes.chain(["test"]).any(|prefix| name.starts_with(prefix))
+    }
+
     fn new(root: PathBuf, found_by: FoundBy) -> Self {
         let strings = |all: &[&str]| all.iter().map(ToString::to_string).collect();
         let mut suite = Self {

@@ -62,7 +62,7 @@ pub(super) struct Ground<'a> {
 
 impl<'a> Ground<'a> {
     /// The project after changes. `how` is what else a proof rests on: the interpreter, its arguments, the number of runs;
-    /// `tests` are the files of tests, below the root: of these only those count that a fix reaches.
+    /// `tests` are the files of tests, below the root: of these only those count that a fix reaches, or reaches others through.
     pub fn new(shadow: &Shadow, how: &impl Hash, tests: &BTreeSet<PathBuf>, changes: &'a [Change]) -> Self {
         let mut hasher = DefaultHasher::new();
         (VERSION, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
@@ -81,7 +81,7 @@ impl<'a> Ground<'a> {
                 (&edit.file, edit.span.start, edit.span.end, &edit.content).hash(&mut hasher);
             }
         }
-        for file in reach.files.keys() {
+        for file in reach.files.keys().chain(&reach.through) {
             (file, content(file, self.changes)).hash(&mut hasher);
         }
         format!("{:016x}", hasher.finish())

@@ -15,6 +15,7 @@
 mod baseline;
 mod load;
 mod memory;
+mod outline;
 mod prove;
 pub mod reach;
 pub mod search;

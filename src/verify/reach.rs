@@ -1,5 +1,6 @@
 //! Which tests a fix can reach. Told from the text alone and rather too many than too few: an edit in a test function that
-//! nothing else mentions reaches that function; any other edit of a file reaches all of its tests and those of every file that
+//! nothing else mentions reaches that function; one in what can only be had by its name (see [`outline`]) reaches whatever mentions
+//! that name, and what mentions this, and so on; any other edit of a file reaches all of its tests and those of every file that
 //! mentions it, or imports it where it is a file of tests; one in a `conftest.py` reaches everything below it; one in anything
 //! but Python reaches the whole suite.
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::outline::{Kind, Outline, Part};
 use super::units::{Originals, Unit};
 use crate::discover::{Found, Role};
 use crate::python::lower;
@@ -19,6 +21,8 @@ use crate::source::{SourceFile, Span};
 pub struct Reach {
     /// By absolute path.
     pub files: BTreeMap<PathBuf, Which>,
+    /// Files whose text says so: where the fix is, and those that hand on what it is in.
+    pub through: BTreeSet<PathBuf>,
 }
 
 /// Tests of one file.
@@ -43,6 +47,7 @@ impl Reach {
 
     /// Adds what another one reaches.
     pub fn extend(&mut self, other: &Self) {
+        self.through.extend(other.through.iter().cloned());
         for (file, which) in &other.files {
             match which {
                 Which::All => self.add_all(file),
@@ -69,6 +74,8 @@ pub struct Files<'f> {
     texts: Vec<Option<Arc<SourceFile>>>,
     /// Who may use what is in a file, once it was asked.
     importers: RefCell<HashMap<PathBuf, Rc<BTreeSet<PathBuf>>>>,
+    /// What stands in a file, once it was asked.
+    outlines: RefCell<HashMap<PathBuf, Option<Rc<Outline>>>>,
 }
 
 impl<'f> Files<'f> {
@@ -76,7 +83,7 @@ impl<'f> Files<'f> {
     #[must_use]
     pub fn read(found: &'f [Found]) -> Self {
         let texts = found.iter().map(|f| SourceFile::read(&f.path).ok().map(Arc::new)).collect();
-        Self { found, texts, importers: RefCell::default() }
+        Self { found, texts, importers: RefCell::default(), outlines: RefCell::default() }
     }
 
     /// What a unit reaches, in all of its versions.
@@ -85,6 +92,7 @@ impl<'f> Files<'f> {
         let mut reach = Reach::default();
         let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
         for (_, edit) in unit.versions.iter().flat_map(|v| &v.edits) {
+            reach.through.insert((*edit.file).clone());
             let function = originals.get(&edit.file).and_then(|source| self.test_function(source, edit.span));
             match function {
                 Some(Place { function, within_class }) => {
@@ -94,7 +102,16 @@ impl<'f> Files<'f> {
                         whole.extend(self.importers(&edit.file).iter().cloned());
                     }
                 }
-                None => _ = whole.insert((*edit.file).clone()),
+                None => {
+                    let named = originals.get(&edit.file).and_then(|source| self.named(source, edit.span));
+                    match named {
+                        Some(more) => {
+                            reach.extend(&more.reach);
+                            whole.extend(more.whole);
+                        }
+                        None => _ = whole.insert((*edit.file).clone()),
+                    }
+                }
             }
         }
         // What is reached through a module that is reached, and so on.
@@ -112,6 +129,105 @@ impl<'f> Files<'f> {
             }
         }
         reach
+    }
+
+    /// What gets at an edit by name. `None` when there may be other ways, or no test is seen to get at it.
+    fn named(&self, source: &SourceFile, span: Span) -> Option<Named> {
+        let outline = self.outline(&source.path)?;
+        let part = outline.around(span)?;
+        let name = part.only_by_name()?;
+        let mut named = Named::default();
+        let mut seen: BTreeSet<(PathBuf, String)> = BTreeSet::new();
+        let mut pending: Vec<(PathBuf, Rc<Part>)> = Vec::new();
+        // A function of tests that is mentioned elsewhere, or a class with tests of its own.
+        self.reached(&mut named, &source.path, &part);
+        seen.insert((source.path.clone(), name.to_owned()));
+        pending.push((source.path.clone(), part));
+        while let Some((file, part)) = pending.pop() {
+            let Some(name) = &part.name else { continue };
+            // `usefixtures` of a configuration gives it to everybody.
+            if self.configuration(&file).is_some_and(|text| mentions(&text, name) > 0) {
+                return None;
+            }
+            let importers = self.importers(&file);
+            for place in std::iter::once(&file).chain(importers.iter()) {
+                let text = self.text(place)?;
+                // A conftest.py hands on the fixtures of a plugin that it names, and a star import everything.
+                let hands_on = *place != file && (is_conftest(place) || text.contains("import *"));
+                if mentions(text, name) == 0 {
+                    if hands_on && seen.insert((place.clone(), name.clone())) {
+                        pending.push((place.clone(), Rc::clone(&part)));
+                    }
+                    continue;
+                }
+                for user in &self.outline(place)?.parts {
+                    if Rc::ptr_eq(user, &part) || mentions(&text[user.span.range()], name) == 0 {
+                        continue;
+                    }
+                    match user.kind {
+                        // What is imported is to be had there, too; pytest collects what looks like a test.
+                        Kind::Import => {
+                            if part.is_collected && self.role(place) == Some(Role::Test) {
+                                named.whole.insert(place.clone());
+                            }
+                            if mentions(&text[user.span.range()], "as") > 0 {
+                                named.whole.insert(place.clone());
+                            } else if *place != file && seen.insert((place.clone(), name.clone())) {
+                                pending.push((place.clone(), Rc::clone(&part)));
+                            }
+                        }
+                        // Its tests are all that mentions it; whoever imports the class may inherit them.
+                        Kind::Class if user.in_tests(text, name).is_some() => {
+                            user.in_tests(text, name).iter().flatten().for_each(|test| named.reach.add(place, test));
+                            named.whole.extend(self.importers(place).iter().cloned());
+                        }
+                        Kind::Function | Kind::Class | Kind::Constant
+                            if user.inherits(text, name) || user.only_by_name().is_none() =>
+                        {
+                            named.whole.insert(place.clone());
+                        }
+                        Kind::Function | Kind::Class | Kind::Constant => {
+                            self.reached(&mut named, place, user);
+                            let key = (place.clone(), user.name.clone().unwrap_or_default());
+                            if seen.insert(key) {
+                                pending.push((place.clone(), Rc::clone(user)));
+                            }
+                        }
+                        Kind::Other => _ = named.whole.insert(place.clone()),
+                    }
+                }
+            }
+        }
+        named.reach.through.extend(seen.into_iter().map(|(file, _)| file));
+        (!named.reach.files.is_empty() || !named.whole.is_empty()).then_some(named)
+    }
+
+    /// Notes the tests of a part that is reached.
+    fn reached(&self, named: &mut Named, file: &Path, part: &Part) {
+        if self.role(file) == Some(Role::Test) {
+            part.tests.iter().for_each(|(test, _)| named.reach.add(file, test));
+        }
+    }
+
+    /// The text of the configuration that pytest reads for a file.
+    fn configuration(&self, file: &Path) -> Option<String> {
+        let at = self.found.binary_search_by(|f| f.path.as_path().cmp(file)).ok()?;
+        std::fs::read_to_string(self.found[at].suite.config_file.as_ref()?).ok()
+    }
+
+    fn text(&self, file: &Path) -> Option<&str> {
+        let at = self.found.binary_search_by(|f| f.path.as_path().cmp(file)).ok()?;
+        self.texts[at].as_ref().map(|source| source.text())
+    }
+
+    fn outline(&self, file: &Path) -> Option<Rc<Outline>> {
+        if let Some(known) = self.outlines.borrow().get(file) {
+            return known.clone();
+        }
+        let at = self.found.binary_search_by(|f| f.path.as_path().cmp(file)).ok()?;
+        let outline = self.text(file).and_then(|text| Outline::of(text, &self.found[at].suite)).map(Rc::new);
+        self.outlines.borrow_mut().insert(file.to_path_buf(), outline.clone());
+        outline
     }
 
     fn role(&self, path: &Path) -> Option<Role> {
@@ -132,7 +248,7 @@ impl<'f> Files<'f> {
     fn find_importers(&self, file: &Path) -> BTreeSet<PathBuf> {
         let Some(folder) = file.parent() else { return BTreeSet::new() };
         let python = file.extension().is_some_and(|e| e == "py" || e == "pyi");
-        let conftest = file.file_name().is_some_and(|name| name == "conftest.py");
+        let conftest = is_conftest(file);
         let module = if file.file_name().is_some_and(|n| n == "__init__.py") { folder.file_name() } else { file.file_stem() };
         let module = module.map(|m| m.to_string_lossy().into_owned()).unwrap_or_default();
         // `test_queue` is a name that much else in a suite may have too; a helper may be run as a program.
@@ -170,13 +286,24 @@ impl<'f> Files<'f> {
             }
         }
         let name = source.text().get(node.child_by_field_name("name")?.byte_range())?;
-        let tests = found.suite.python_functions.iter().map(|p| p.trim_end_matches('*')).chain(["test"]);
-        let is_test = tests.into_iter().any(|prefix| name.starts_with(prefix));
+        let is_test = found.suite.may_be_test(name);
         let decorated = node.parent().filter(|p| p.kind() == "decorated_definition");
         let fixture = decorated.is_some_and(|d| source.text()[d.start_byte()..node.start_byte()].contains("fixture"));
         let only_defined = mentions(source.text(), name) == definitions(source.text(), name);
         (is_test && !fixture && only_defined).then(|| Place { function: name.to_owned(), within_class })
     }
+}
+
+/// What gets at something by its name.
+#[derive(Default)]
+struct Named {
+    reach: Reach,
+    /// Files that get at it in ways that are not followed.
+    whole: BTreeSet<PathBuf>,
+}
+
+fn is_conftest(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name == "conftest.py")
 }
 
 struct Place {
@@ -205,7 +332,7 @@ fn imports(text: &str, module: &str) -> bool {
 }
 
 /// How often a text has a word.
-fn mentions(text: &str, word: &str) -> usize {
+pub(super) fn mentions(text: &str, word: &str) -> usize {
     let letter = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b >= 0x80);
     let bytes = text.as_bytes();
     let alone = |at: &usize| !letter(at.checked_sub(1).and_then(|i| bytes.get(i))) && !letter(bytes.get(at + word.len()));
@@ -234,7 +361,7 @@ mod tests {
         fn new(files: &[(&str, &str)]) -> Self {
             use std::io::Write;
             let dir = tempfile::tempdir().unwrap();
-            for (name, text) in files.iter().chain(&[("pytest.ini", "[pytest]\n")]) {
+            for (name, text) in [("pytest.ini", "[pytest]\n")].iter().chain(files) {
                 let path = dir.path().join(name);
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
@@ -242,6 +369,7 @@ mod tests {
             let suites = Suites::default();
             let mut found: Vec<Found> = files
                 .iter()
+                .filter(|(name, _)| name.ends_with(".py"))
                 .map(|(name, _)| {
                     let path = dir.path().join(name);
                     let suite = suites.of_folder(path.parent().unwrap(), dir.path());
@@ -295,9 +423,12 @@ mod tests {
         assert_eq!(suite.reach("other/test_d.py", "FIVE"), ["other/test_d.py::test_five"]);
         // A method may be inherited by whoever imports the file.
         assert_eq!(suite.reach("tests/test_a.py", "METHOD"), ["tests/deep/test_c.py", "tests/test_a.py::test_m"]);
-        for word in ["LIMIT", "USED", "CLASS", "ODD"] {
+        // A constant and a fixture that nobody is seen to use.
+        for word in ["LIMIT", "ODD"] {
             assert_eq!(suite.reach("tests/test_a.py", word), ["tests/deep/test_c.py", "tests/test_a.py"], "{word}");
         }
+        assert_eq!(suite.reach("tests/test_a.py", "USED"), ["tests/test_a.py::test_caller", "tests/test_a.py::test_used"]);
+        assert_eq!(suite.reach("tests/test_a.py", "CLASS"), ["tests/deep/test_c.py", "tests/test_a.py::test_m"]);
         // Through conftest.py and through another module.
         assert_eq!(suite.reach("tests/helpers.py", "HELPER"), all);
         assert_eq!(suite.reach("tests/conftest.py", "FIXTURE"), all);
@@ -306,5 +437,61 @@ mod tests {
         let others = ["d", "e", "f", "g"].map(|name| format!("other/test_{name}.py"));
         let everything = [&others[..], &all.map(String::from)].concat();
         assert_eq!(suite.reach("pytest.ini", "pytest"), everything);
+    }
+
+    #[test]
+    fn what_is_only_had_by_name_reaches_who_says_it() {
+        let suite = Suite::new(&[
+            (
+                "tests/conftest.py",
+                "pytest_plugins = ['tests.plug']\n@pytest.fixture\ndef box(tray): BOX\n@pytest.fixture\ndef tray(): TRAY\n\
+                 @pytest.fixture(autouse=True)\ndef always(): ALWAYS\n@pytest.fixture(name='tin')\ndef can(): TIN\n\
+                 def pytest_runtest_setup(item): HOOK\n@register\ndef given(): GIVEN\n",
+            ),
+            ("tests/plug.py", "@pytest.fixture\ndef served(): SERVED\n@pytest.fixture\ndef everywhere(): EVERYWHERE\n"),
+            ("pytest.ini", "[pytest]\nusefixtures = everywhere\n"),
+            ("tests/__init__.py", "from .helpers import wait\n"),
+            (
+                "tests/helpers.py",
+                "NAP = 1\nLONG = [2]\ndef wait(): NAP; WAIT\ndef poll(): POLL\ndef quiet(): QUIET\n\
+                 class Server(Thread):\n    def stop(self): STOP\nclass Base(TestCase):\n    def help(self): HELP\n",
+            ),
+            (
+                "tests/test_a.py",
+                "from tests import wait\nfrom .helpers import *\ndef test_waits(): wait()\ndef test_box(box): pass\n\
+                 class TestServer(Odd):\n    def test_one(self): Server()\n    def test_two(self): pass\n",
+            ),
+            ("tests/test_b.py", "from . import helpers\nPOLLED = helpers.poll()\ndef test_polled(): pass\n"),
+            (
+                "tests/test_c.py",
+                "from .helpers import Base, NAP\nclass TestC(Base):\n    def test_c(self): pass\ndef test_nap(): NAP\n\
+                 def test_served(served): pass\ndef test_rest(): pass\n",
+            ),
+            ("tests/test_d.py", "from .helpers import quiet as calm\ndef test_calm(): calm()\ndef test_tin(tin): pass\n"),
+        ]);
+        let all = ["tests/test_a.py", "tests/test_b.py", "tests/test_c.py", "tests/test_d.py"];
+        let conftest = |word| suite.reach("tests/conftest.py", word);
+        let helpers = |word| suite.reach("tests/helpers.py", word);
+        // A fixture, and one that another one uses.
+        assert_eq!(conftest("BOX"), ["tests/test_a.py::test_box"]);
+        assert_eq!(conftest("TRAY"), ["tests/test_a.py::test_box"]);
+        // What comes without being named, or by another name.
+        for word in ["ALWAYS", "TIN", "HOOK", "GIVEN"] {
+            assert_eq!(conftest(word), all, "{word}");
+        }
+        // A fixture of a plugin that conftest.py names.
+        assert_eq!(suite.reach("tests/plug.py", "SERVED"), ["tests/test_c.py::test_served"]);
+        assert_eq!(suite.reach("tests/plug.py", "EVERYWHERE"), all);
+        // A helper that a package hands on, and the constant that it uses.
+        assert_eq!(helpers("WAIT"), ["tests/test_a.py::test_waits"]);
+        assert_eq!(helpers("NAP"), ["tests/test_a.py::test_waits", "tests/test_c.py::test_nap"]);
+        // A class by the only test that mentions it, although its own class has a base that is not known.
+        assert_eq!(helpers("STOP"), ["tests/test_a.py::test_one"]);
+        // What a module does when it is imported, what is inherited, what gets another name.
+        assert_eq!(helpers("POLL"), ["tests/test_b.py"]);
+        assert_eq!(helpers("HELP"), ["tests/test_c.py"]);
+        assert_eq!(helpers("QUIET"), ["tests/test_d.py"]);
+        // What nobody is seen to use.
+        assert_eq!(helpers("LONG"), all);
     }
 }
