@@ -580,7 +580,7 @@ fn leaves_early(m: &Module, body: &[StmtId]) -> bool {
     })
 }
 
-/// Bytes that a process can address on 64-bit machines as they are (47 bits on x86-64, 48 on AArch64). A test that asks for more, as
+/// Bytes that a process can address on 64-bit machines as they are: 2⁴⁷ on Intel's, 2⁴⁸ on ARM's. A test that asks for more, as
 /// with `sys.maxsize`, is about the error that it gets, and nothing is allocated.
 const ADDRESSABLE: f64 = (1_u64 << 48) as f64;
 

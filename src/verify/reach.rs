@@ -93,25 +93,18 @@ impl<'f> Files<'f> {
         let mut whole: BTreeSet<PathBuf> = BTreeSet::new();
         for (_, edit) in unit.versions.iter().flat_map(|v| &v.edits) {
             reach.through.insert((*edit.file).clone());
-            let function = originals.get(&edit.file).and_then(|source| self.test_function(source, edit.span));
-            match function {
-                Some(Place { function, within_class }) => {
-                    reach.add(&edit.file, &function);
-                    if within_class {
-                        // A class of tests may be inherited from.
-                        whole.extend(self.importers(&edit.file).iter().cloned());
-                    }
+            let source = originals.get(&edit.file);
+            if let Some(Place { function, within_class }) = source.and_then(|s| self.test_function(s, edit.span)) {
+                reach.add(&edit.file, &function);
+                if within_class {
+                    // A class of tests may be inherited from.
+                    whole.extend(self.importers(&edit.file).iter().cloned());
                 }
-                None => {
-                    let named = originals.get(&edit.file).and_then(|source| self.named(source, edit.span));
-                    match named {
-                        Some(more) => {
-                            reach.extend(&more.reach);
-                            whole.extend(more.whole);
-                        }
-                        None => _ = whole.insert((*edit.file).clone()),
-                    }
-                }
+            } else if let Some(named) = source.and_then(|s| self.named(s, edit.span)) {
+                reach.extend(&named.reach);
+                whole.extend(named.whole);
+            } else {
+                whole.insert((*edit.file).clone());
             }
         }
         // What is reached through a module that is reached, and so on.
@@ -369,7 +362,7 @@ mod tests {
             let suites = Suites::default();
             let mut found: Vec<Found> = files
                 .iter()
-                .filter(|(name, _)| name.ends_with(".py"))
+                .filter(|(name, _)| *name != "pytest.ini")
                 .map(|(name, _)| {
                     let path = dir.path().join(name);
                     let suite = suites.of_folder(path.parent().unwrap(), dir.path());
