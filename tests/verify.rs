@@ -284,6 +284,27 @@ fn a_suite_that_takes_every_fix_ends_well_and_shows_the_table() {
 }
 
 #[test]
+fn a_fix_in_a_helper_runs_the_tests_that_say_its_name() {
+    let sandbox = Sandbox::bare();
+    sandbox.write("pytest.ini", "[pytest]\n");
+    let helper = "import threading\n\n\ndef finish(work):\n    t = threading.Thread(target=work)\n    t.start()\n    t.join()\n\n\n\
+                  def one():\n    return 1\n";
+    sandbox.write("tests/helpers.py", helper);
+    let tests = "from helpers import finish\n\n\ndef test_finish():\n    finish(print)\n\n\ndef test_rest():\n    assert True\n";
+    sandbox.write("tests/test_a.py", tests);
+    sandbox.write("tests/test_b.py", "from helpers import one\n\n\ndef test_one():\n    assert one() == 1\n");
+    let runs = |output: &Output| String::from_utf8_lossy(&output.stderr).contains("Run 1: 1 test with 1 fix\n");
+    let output = verify(&sandbox, &["--diff"]);
+    assert_eq!((output.status.code(), runs(&output)), (Some(1), true));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("+    t.join(timeout=5.0)\n+    assert not t.is_alive()\n"));
+    // Files that have nothing to do with it may change, those that it is reached through may not.
+    sandbox.write("tests/test_b.py", "from helpers import one\n\n\ndef test_two():\n    assert one() == 1\n");
+    assert!(!String::from_utf8_lossy(&verify(&sandbox, &["--diff"]).stderr).contains("Run 1"));
+    sandbox.write("tests/test_a.py", format!("{tests}\n\ndef test_more():\n    assert True\n"));
+    assert!(runs(&verify(&sandbox, &["--diff"])));
+}
+
+#[test]
 fn a_patch_or_a_check_writes_nothing() {
     let sandbox = project(&[GOOD]);
     let before = tree(sandbox.root());
