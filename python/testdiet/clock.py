@@ -39,6 +39,8 @@ RUNAWAY = 12_000
 #: of them that poll wake together. A loaded machine is 12 ms late (measured), a margin under 50 ms is never one to rely on; and
 #: a thread that somebody wakes belongs to the running test again, whose deadlines are exact.
 LEFT_BEHIND = 40_000_000
+#: Deadlines of waits that have ended may be as many as those of the others, or this many.
+ENDED = 64
 #: Seconds: from here on, a wait that had to pass in real time is told, with what was running meanwhile.
 WORTH_TELLING = 0.05
 
@@ -76,6 +78,7 @@ class Wait:
     """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
 
     __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
+    __slots__ += ("place",)
 
     def __init__(self, state):
         self.state = state
@@ -89,6 +92,8 @@ class Wait:
         self.resumed = False
         # When it began, by this clock, and how far that was ahead of real time then.
         self.since = self.offset = 0
+        # Its place among the deadlines: a list that holds it, or None.
+        self.place = None
         self.lock = _allocate_lock()
         self.lock.acquire()
 
@@ -138,8 +143,10 @@ class Clock:
         self._states = {}
         self._known = set()
         self._running = 0
-        # A heap of (deadline, the one asked for, sequence, wait).
+        # A heap of (deadline, the one asked for, sequence, place). The place of a wait that has ended is empty: until its deadline it
+        # would keep all that its thread holds on to.
         self._deadlines = []
+        self._ended = 0
         self._sequence = itertools.count()
         # The waiting thread that looks after real time for all of them: wakes whom real time made due, asks the guards again.
         self._leader = None
@@ -292,7 +299,8 @@ class Clock:
                     asked = wait.deadline = wait.since + max(0, -int(-timeout * 1e9 // 1))
                     if state.test != self.test and state is not self.test_state:
                         wait.deadline += -asked % LEFT_BEHIND
-                    heapq.heappush(self._deadlines, (wait.deadline, asked, next(self._sequence), wait))
+                    wait.place = [wait]
+                    heapq.heappush(self._deadlines, (wait.deadline, asked, next(self._sequence), wait.place))
                 wait.waiting = True
                 state.wait = wait
                 self._running -= 1
@@ -339,7 +347,7 @@ class Clock:
                 wait.state.wait = outer
                 if wait.waiting:
                     # An exception came out of the wait: of a signal handler, or a KeyboardInterrupt.
-                    wait.waiting = False
+                    self._end(wait)
                     wait.state.follows(None, self.now_ns())
                     self._resume()
                 wait.state.runs()
@@ -390,7 +398,7 @@ class Clock:
     def _wake(self, wait, waker=None):
         if not wait.waiting:
             return False
-        wait.waiting = False
+        self._end(wait)
         if not wait.resumed:
             self._resume()
         wait.state.follows(waker, self.now_ns())
@@ -400,7 +408,6 @@ class Clock:
     def _expire(self, wait):
         """The deadline of this wait, the earliest one, has come."""
         state, now = wait.state, self.now_ns()
-        heapq.heappop(self._deadlines)
         wait.timed_out = True
         if state is self.test_state:
             self.stats._real_ns += now - wait.since - (self.offset - wait.offset)
@@ -412,11 +419,24 @@ class Clock:
         self._wake(wait)
         state.turn = wait.deadline
 
+    def _end(self, wait):
+        wait.waiting = False
+        if wait.place is not None:
+            wait.place.clear()
+            wait.place = None
+            self._ended += 1
+            # Deadlines far away, most of them never met, are not kept until then.
+            if self._ended > ENDED and 2 * self._ended > len(self._deadlines):
+                self._deadlines = [deadline for deadline in self._deadlines if deadline[3]]
+                heapq.heapify(self._deadlines)
+                self._ended = 0
+
     def _earliest(self):
         deadlines = self._deadlines
-        while deadlines and not deadlines[0][3].waiting:
+        while deadlines and not deadlines[0][3]:
             heapq.heappop(deadlines)
-        return deadlines[0][3] if deadlines else None
+            self._ended -= 1
+        return deadlines[0][3][0] if deadlines else None
 
     def _advance(self):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""

@@ -2,9 +2,11 @@
 those. The real clock gives no such order, so these are for the virtual one alone.
 """
 
+import gc
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -134,3 +136,46 @@ def test_signalled_when_its_patience_is_over(fast_time):
     clock._look(wait)
     wait.signal()
     assert wait.lock.acquire(False)
+
+
+@pytest.fixture
+def earlier(fast_time):
+    """A thread waits meanwhile, for less long than the others say they would."""
+    over = threading.Event()
+    thread = started(over.wait, 30)
+    yield
+    over.set()
+    thread.join()
+
+
+class Holder(threading.Thread):
+    def __init__(self, held, event):
+        super().__init__()
+        self.held, self.event = held, event
+
+    def run(self):
+        self.event.wait(60)
+
+
+def test_a_wait_that_has_ended_keeps_nothing_alive(earlier):
+    """Its deadline is far away yet; as on the real clock, what the thread had is freed once nobody has the thread."""
+    held, event = {1}, threading.Event()
+    freed = weakref.ref(thread := Holder(held, event))
+    thread.start()
+    time.sleep(0.1)
+    event.set()
+    thread.join()
+    del thread
+    gc.collect()
+    assert freed() is None
+
+
+def test_deadlines_that_are_not_met_do_not_pile_up(earlier):
+    from testdiet.clock import clock
+
+    event = threading.Event()
+    for _ in range(300):
+        threading.Timer(0.01, event.set).start()
+        assert event.wait(3600)
+        event.clear()
+    assert len(clock._deadlines) < 200
