@@ -147,10 +147,10 @@ impl<'f> Files<'f> {
                 let text = self.text(place)?;
                 // A conftest.py hands on the fixtures of a plugin that it names, and a star import everything.
                 let hands_on = *place != file && (is_conftest(place) || text.contains("import *"));
+                if hands_on && seen.insert((place.clone(), name.clone())) {
+                    pending.push((place.clone(), Rc::clone(&part)));
+                }
                 if mentions(text, name) == 0 {
-                    if hands_on && seen.insert((place.clone(), name.clone())) {
-                        pending.push((place.clone(), Rc::clone(&part)));
-                    }
                     continue;
                 }
                 for user in &self.outline(place)?.parts {
@@ -437,7 +437,7 @@ mod tests {
         let suite = Suite::new(&[
             (
                 "tests/conftest.py",
-                "pytest_plugins = ['tests.plug']\n@pytest.fixture\ndef box(tray): BOX\n@pytest.fixture\ndef tray(): TRAY\n\
+                "pytest_plugins = ['tests.plug']\n@pytest.fixture\ndef late(served): pass\n@pytest.fixture\ndef box(tray): BOX\n@pytest.fixture\ndef tray(): TRAY\n\
                  @pytest.fixture(autouse=True)\ndef always(): ALWAYS\n@pytest.fixture(name='tin')\ndef can(): TIN\n\
                  def pytest_runtest_setup(item): HOOK\n@register\ndef given(): GIVEN\n",
             ),
@@ -472,7 +472,7 @@ mod tests {
         for word in ["ALWAYS", "TIN", "HOOK", "GIVEN"] {
             assert_eq!(conftest(word), all, "{word}");
         }
-        // A fixture of a plugin that conftest.py names.
+        // A fixture of a plugin that conftest.py names, and has a use of its own for.
         assert_eq!(suite.reach("tests/plug.py", "SERVED"), ["tests/test_c.py::test_served"]);
         assert_eq!(suite.reach("tests/plug.py", "EVERYWHERE"), all);
         // A helper that a package hands on, and the constant that it uses.
