@@ -23,7 +23,7 @@ pub mod equipment;
 mod ini;
 mod suite;
 
-pub use suite::{Suite, Suites, basedir, module_roots};
+pub use suite::{Suite, Suites, basedir, module_roots, packages};
 
 /// What a file is to its suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

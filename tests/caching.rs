@@ -159,6 +159,12 @@ fn a_folder_makes_what_is_imported_the_projects_own() {
     follows(&files, ("acme/notes.txt", "no module yet\n"), ("\"import pytest\\n\"", "\"\\n\\nimport pytest\""));
 }
 
+#[test]
+fn a_package_that_comes_brings_its_limits() {
+    let test = "def test_read(store):\n    store.set('key', b'abcd' * 2**20)\n    assert store.read('key')\n";
+    follows(&[("tests/test_a.py", test)], ("app/__init__.py", "MIN_FILE_SIZE = 2 ** 15\n"), ("to 5000", "to 32769"));
+}
+
 /// Files of a project, and what may stand in them: pieces that know of each other, across files.
 const FILES: &[(&str, &[&str])] = &[
     ("pytest.ini", &["[pytest]\n", "pythonpath = src\n", "testpaths = tests\n", "filterwarnings = error\n"]),

@@ -353,3 +353,16 @@ fn what_no_machine_can_address_is_not_allocated() {
     assert_eq!(costs, [("tests/test_a.py::test_much", 30_000)]);
     assert_eq!(checked.totals[0].cost.bytes, 30_000);
 }
+
+#[test]
+fn limits_of_a_product_that_no_import_names_are_kept_too() {
+    // As where the settings of a framework name what is tested, and a plugin's fixture hands it out.
+    let text = "def test_read(store):\n    store.set('key', b'abcd' * 2**20)\n    assert store.read('key')\n";
+    let sandbox = Sandbox::of(FILE, text);
+    let after = |sandbox: &Sandbox| sandbox.text_after(&sandbox.fix(&[]), FILE);
+    assert!(after(&sandbox).contains("b'abcd' * 5000"), "{}", after(&sandbox));
+    sandbox.write("pyproject.toml", "[tool.pytest.ini_options]\n");
+    sandbox.write("app/__init__.py", "from .store import Store\n");
+    sandbox.write("app/store.py", "MIN_FILE_SIZE = 2 ** 15\n\n\nclass Store:\n    pass\n");
+    assert!(after(&sandbox).contains("b'abcd' * 32769"), "{}", after(&sandbox));
+}

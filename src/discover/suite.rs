@@ -503,6 +503,15 @@ pub fn basedir(folder: &Path) -> PathBuf {
     folder.ancestors().find(|dir| !dir.join("__init__.py").is_file()).unwrap_or(folder).to_path_buf()
 }
 
+/// The `__init__.py` files of the packages that lie where a project's packages usually do: in its root, or in `src` there.
+#[must_use]
+pub fn packages(root: &Path) -> Vec<PathBuf> {
+    let folders = [root.to_path_buf(), root.join("src")].into_iter().filter_map(|dir| dir.read_dir().ok()).flatten().flatten();
+    let mut files: Vec<PathBuf> = folders.map(|entry| entry.path().join("__init__.py")).filter(|file| file.is_file()).collect();
+    files.sort();
+    files
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -390,11 +390,23 @@ impl Semantics<'_> {
         let mut out: Vec<Arc<Module>> = Vec::new();
         let mut frontier = vec![Arc::clone(m)];
         frontier.extend(self.conftests(m));
-        for _ in 0..STEPS {
+        self.follow_imports(frontier, STEPS, MOST, &mut out);
+        // What is tested comes from a configuration or a plugin: it is one of the project's packages.
+        if out.is_empty() {
+            let packages = self.project.packages(&self.suite).into_iter().filter_map(|p| self.project.load(&p));
+            out.extend(packages.filter(|p| p.role == Role::Product).take(MOST));
+            self.follow_imports(out.clone(), STEPS - 1, MOST, &mut out);
+        }
+        out
+    }
+
+    /// Adds the product modules that are imported from some, and from those, so many times over.
+    fn follow_imports(&self, mut frontier: Vec<Arc<Module>>, steps: usize, most: usize, out: &mut Vec<Arc<Module>>) {
+        for _ in 0..steps {
             let mut next: Vec<Arc<Module>> = Vec::new();
             for at in frontier {
                 for found in self.imports_of(&at) {
-                    if out.len() < MOST && found.role == Role::Product && !out.iter().any(|k| k.file == found.file) {
+                    if out.len() < most && found.role == Role::Product && !out.iter().any(|k| k.file == found.file) {
                         out.push(Arc::clone(&found));
                         next.push(found);
                     }
@@ -402,7 +414,6 @@ impl Semantics<'_> {
             }
             frontier = next;
         }
-        out
     }
 
     /// The project's modules that a module's import statements name.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::project::{Module, Project};
 use super::stdlib;
-use crate::discover::{Role, Suite, module_roots};
+use crate::discover::{Role, Suite, module_roots, packages};
 use crate::evidence::Evidence;
 use crate::source::{SourceError, SourceFile};
 
@@ -30,6 +30,8 @@ pub enum Fact {
     Found(Vec<PathBuf>, String, Option<PathBuf>),
     /// The test code that mentions a function of a helper module.
     Mentioned(PathBuf, String, Vec<PathBuf>),
+    /// The packages of the suite with this root.
+    Packages(PathBuf, Vec<PathBuf>),
 }
 
 impl Fact {
@@ -53,6 +55,7 @@ impl Fact {
             }
             Self::Found(roots, dotted, path) => project.find(roots, dotted) == *path,
             Self::Mentioned(helper, name, files) => project.mentioning(helper, name) == *files,
+            Self::Packages(root, files) => packages(root) == *files,
         }
     }
 }
@@ -101,6 +104,14 @@ impl<'p> View<'p> {
     pub fn source(&self, path: &Path) -> Result<Arc<SourceFile>, SourceError> {
         self.note(|| Fact::Text(path.to_path_buf(), self.project.digest(path).map(halves)));
         self.project.source(path)
+    }
+
+    /// The packages that lie in a suite's root.
+    #[must_use]
+    pub fn packages(&self, suite: &Suite) -> Vec<PathBuf> {
+        let found = packages(&suite.root);
+        self.note(|| Fact::Packages(suite.root.clone(), found.clone()));
+        found
     }
 
     /// As [`Project::load`].

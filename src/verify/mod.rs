@@ -1,7 +1,7 @@
 //! Proof: keeps of the fixes exactly what a run of the tests proves.
 //!
 //! * [`units`] turns the fixes of all rounds into edits that can be had one by one.
-//! * [`reach`] says which tests a fix can reach; only they run.
+//! * [`reach`] says which tests a fix can reach, by the [`outline`] of each file; only they run.
 //! * [`shadow`] is the copy of the project they run in.
 //! * [`session`] runs them there and hears what is said of each.
 //! * [`baseline`] is what they do without any fix, and what a run is held against.
