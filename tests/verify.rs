@@ -491,6 +491,19 @@ fn a_test_that_hangs_with_a_fix_is_cut_off() {
 }
 
 #[test]
+fn a_process_that_does_not_end_after_its_tests_is_ended() {
+    // Python waits for the thread, for ever.
+    let leaves = "def test_leaves():\n    threading.Thread(target=threading.Event().wait).start()\n    time.sleep(0.8)\n";
+    let sandbox = project(&[leaves]);
+    let started = std::time::Instant::now();
+    let proof = json(&verify(&sandbox, &["--output-format=json", "--select=long-sleep"]));
+    assert!(fates(&proof).iter().all(|f| f.1 == "proven") && !fates(&proof).is_empty(), "{proof}");
+    assert!(text(&sandbox, "tests/test_jobs.py").contains("time.sleep(0.1)"));
+    // Not a matter of how fast anything is: silence alone would be waited for for twelve minutes.
+    assert!(started.elapsed().as_secs() < 600);
+}
+
+#[test]
 fn tests_that_write_into_the_project_reach_only_the_copy() {
     let writes = "def test_writes():\n    time.sleep(0.8)\n    with open('src/product.py', 'a') as f:\n        f.write('# more')\n    \
                   with open('made.txt', 'x') as f:\n        f.write('new')\n";

@@ -184,7 +184,7 @@ fn measure(args: &MeasureArgs, place: &Place, console: &mut Console) -> Result<S
     let mut run = Run::new(&interpreter, &plugin, &place.cwd, &slot.folder);
     run.args = arguments;
     run.recording = Recording { gauges: true, alloc: args.alloc, constraint: args.constrain.map(Machine::limits) };
-    run.timeouts = Timeouts { run: None, silence: Some(Duration::from_secs(args.timeout)) };
+    run.timeouts = Timeouts { silence: Some(Duration::from_secs(args.timeout)), ..Timeouts::default() };
 
     let mut gathered = Gathered::default();
     let mut progress = Progress::new(console);

@@ -103,6 +103,8 @@ pub struct Timeouts {
     pub run: Option<Duration>,
     /// Nothing was told for so long: a test, or the import of a file, hangs.
     pub silence: Option<Duration>,
+    /// All tests were over, and for so long the process did not end: threads that they left behind keep it.
+    pub exit: Option<Duration>,
 }
 
 /// How a run ended.
@@ -116,7 +118,7 @@ pub enum How {
     Interrupted,
     /// [`Timeouts::run`] was over.
     Overdue,
-    /// [`Timeouts::silence`] was over.
+    /// [`Timeouts::silence`] or [`Timeouts::exit`] was over.
     Silent,
     /// The listener had heard enough.
     Stopped,
@@ -237,16 +239,22 @@ impl<'a> Run<'a> {
         let mut reader = Reader::new(&self.keep);
         let (mut heard, mut synced) = (start, start);
         let mut workers = Vec::new();
+        // The process that pytest was started in, and when its tests were over.
+        let (mut main, mut closed) = (None, None);
         let how = loop {
             let over = group.ended().map_err(RunError::Wait)?;
             let events = reader.poll().map_err(kept(&self.keep))?;
             if !events.is_empty() {
                 heard = Instant::now();
             }
-            workers.extend(events.iter().filter_map(|event| match event.told {
-                Told::Session { pid, worker: Some(_), .. } => Some(pid),
-                _ => None,
-            }));
+            for event in &events {
+                match event.told {
+                    Told::Session { pid, worker: Some(_), .. } => workers.push(pid),
+                    Told::Session { worker: None, .. } if main.is_none() => main = Some(event.process.clone()),
+                    Told::Closed { .. } if main.as_ref() == Some(&event.process) => closed = Some(Instant::now()),
+                    _ => {}
+                }
+            }
             let enough = events.into_iter().map(Some).chain([None]).any(|event| watch(event).is_break());
             if over {
                 break None;
@@ -256,7 +264,9 @@ impl<'a> Run<'a> {
                 break Some(How::Interrupted);
             } else if self.timeouts.run.is_some_and(|limit| start.elapsed() > limit) {
                 break Some(How::Overdue);
-            } else if self.timeouts.silence.is_some_and(|limit| heard.elapsed() > limit) {
+            } else if self.timeouts.silence.is_some_and(|limit| heard.elapsed() > limit)
+                || self.timeouts.exit.zip(closed).is_some_and(|(limit, at)| at.elapsed() > limit)
+            {
                 break Some(How::Silent);
             }
             if synced.elapsed() >= SYNC {

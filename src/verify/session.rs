@@ -25,6 +25,8 @@ use crate::pytest::{Interpreter, Interrupts, Outcome, Plugin, Run, Test, Timeout
 const PATIENCE_S: f64 = 600.0;
 /// What a silent run may take longer than the longest of its tests may: pytest starts, collects and ends.
 const SLACK: Duration = Duration::from_secs(120);
+/// What pytest may take to end once all tests are over: plugins have reports to write, we have lines to sort.
+const EXIT: Duration = Duration::from_secs(60);
 /// Lines of pytest's output that are told when it could not run.
 const TAIL: usize = 15;
 
@@ -222,7 +224,7 @@ impl Setup<'_> {
             plugins: vec![PROVER.to_owned()],
             python_path: self.imports.iter().map(|p| shadow.root().join(p)).collect(),
             env,
-            timeouts: Timeouts { run: None, silence: Some(Duration::from_secs_f64(longest) + SLACK) },
+            timeouts: Timeouts { run: None, silence: Some(Duration::from_secs_f64(longest) + SLACK), exit: Some(EXIT) },
             ..Run::new(self.interpreter, self.plugin, &folder, keep.path())
         };
         let mut part = Part::default();
