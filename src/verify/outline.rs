@@ -24,7 +24,7 @@ pub(super) struct Part {
     /// Decorators and header, up to the body.
     head: Span,
     /// The test functions in it.
-    pub tests: Vec<(String, Span)>,
+    tests: Vec<(String, Span)>,
     /// It is a test, or holds some: whoever imports it has it collected again.
     pub is_collected: bool,
     /// Somebody may get at it without saying its name.
@@ -163,8 +163,16 @@ impl Part {
         self.name.as_deref().filter(|_| !self.is_found)
     }
 
-    /// The tests in it that mention a name, if nothing else in it does.
+    /// The names of the test functions in it.
+    pub fn tests(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The tests in a class that mention a name, if nothing else in it does.
     pub fn in_tests(&self, text: &str, name: &str) -> Option<Vec<&str>> {
+        if self.kind != Kind::Class {
+            return None;
+        }
         let count = |span: Span| mentions(&text[span.range()], name);
         let tests: Vec<_> = self.tests.iter().filter(|(_, span)| count(*span) > 0).collect();
         let inside: usize = tests.iter().map(|(_, span)| count(*span)).sum();

@@ -1,5 +1,5 @@
 //! Which tests a fix can reach. Told from the text alone and rather too many than too few: an edit in a test function that
-//! nothing else mentions reaches that function; one in what can only be had by its name (see [`outline`]) reaches whatever mentions
+//! nothing else mentions reaches that function; one in what can only be had by its name (see [`super::outline`]) reaches whatever mentions
 //! that name, and what mentions this, and so on; any other edit of a file reaches all of its tests and those of every file that
 //! mentions it, or imports it where it is a file of tests; one in a `conftest.py` reaches everything below it; one in anything
 //! but Python reaches the whole suite.
@@ -133,7 +133,7 @@ impl<'f> Files<'f> {
         let mut seen: BTreeSet<(PathBuf, String)> = BTreeSet::new();
         let mut pending: Vec<(PathBuf, Rc<Part>)> = Vec::new();
         // A function of tests that is mentioned elsewhere, or a class with tests of its own.
-        self.reached(&mut named, &source.path, &part);
+        self.reached(&mut named, &source.path, part.tests());
         seen.insert((source.path.clone(), name.to_owned()));
         pending.push((source.path.clone(), part));
         while let Some((file, part)) = pending.pop() {
@@ -157,6 +157,12 @@ impl<'f> Files<'f> {
                     if Rc::ptr_eq(user, &part) || mentions(&text[user.span.range()], name) == 0 {
                         continue;
                     }
+                    // Its tests are all that mentions it; whoever imports the class may inherit them.
+                    if let Some(tests) = user.in_tests(text, name) {
+                        self.reached(&mut named, place, tests);
+                        named.whole.extend(self.importers(place).iter().cloned());
+                        continue;
+                    }
                     match user.kind {
                         // What is imported is to be had there, too; pytest collects what looks like a test.
                         Kind::Import => {
@@ -169,18 +175,13 @@ impl<'f> Files<'f> {
                                 pending.push((place.clone(), Rc::clone(&part)));
                             }
                         }
-                        // Its tests are all that mentions it; whoever imports the class may inherit them.
-                        Kind::Class if user.in_tests(text, name).is_some() => {
-                            user.in_tests(text, name).iter().flatten().for_each(|test| named.reach.add(place, test));
-                            named.whole.extend(self.importers(place).iter().cloned());
-                        }
                         Kind::Function | Kind::Class | Kind::Constant
                             if user.inherits(text, name) || user.only_by_name().is_none() =>
                         {
                             named.whole.insert(place.clone());
                         }
                         Kind::Function | Kind::Class | Kind::Constant => {
-                            self.reached(&mut named, place, user);
+                            self.reached(&mut named, place, user.tests());
                             let key = (place.clone(), user.name.clone().unwrap_or_default());
                             if seen.insert(key) {
                                 pending.push((place.clone(), Rc::clone(user)));
@@ -195,10 +196,10 @@ impl<'f> Files<'f> {
         (!named.reach.files.is_empty() || !named.whole.is_empty()).then_some(named)
     }
 
-    /// Notes the tests of a part that is reached.
-    fn reached(&self, named: &mut Named, file: &Path, part: &Part) {
+    /// Notes tests that are reached, where pytest collects them.
+    fn reached<'t>(&self, named: &mut Named, file: &Path, tests: impl IntoIterator<Item = &'t str>) {
         if self.role(file) == Some(Role::Test) {
-            part.tests.iter().for_each(|(test, _)| named.reach.add(file, test));
+            tests.into_iter().for_each(|test| named.reach.add(file, test));
         }
     }
 
@@ -454,6 +455,8 @@ mod tests {
                 "from tests import wait\nfrom .helpers import *\ndef test_waits(): wait()\ndef test_box(box): pass\n\
                  class TestServer(Odd):\n    def test_one(self): Server()\n    def test_two(self): pass\n",
             ),
+            // Not collected itself.
+            ("tests/shared.py", "from .helpers import Server\nclass Shared(Odd):\n    def test_shared(self): Server()\n"),
             ("tests/test_b.py", "from . import helpers\nPOLLED = helpers.poll()\ndef test_polled(): pass\n"),
             (
                 "tests/test_c.py",
