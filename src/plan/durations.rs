@@ -187,6 +187,12 @@ fn repeats(name: &str) -> bool {
     ["interval", "period", "tick", "poll", "heartbeat", "backoff", "retry_delay"].iter().any(|w| lower.contains(w))
 }
 
+/// Whether a repeating duration is how often something looks whether it is time to do something, so that nobody counts it.
+fn looks(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["poll", "check", "retry", "backoff"].iter().any(|w| lower.contains(w))
+}
+
 /// What makes real time, or another process, part of a test: no number in the test says how long that takes.
 const OUTSIDE: &[(&str, &str)] = &[
     ("subprocess.", "it waits for a child process, whose speed no number here says"),
@@ -239,8 +245,11 @@ struct Builder<'s, 'p> {
     handed: Vec<(usize, StmtId)>,
     /// Times in strings, in seconds.
     spoken: Vec<(f64, String)>,
-    /// An assertion that counts what happens in a time.
+    /// An assertion that counts what happens in a time: how often at least, and how often exactly.
     counted: Option<String>,
+    counted_exactly: Option<String>,
+    /// The test says that something is to happen every so often, more often than a sleep could be planned for.
+    paced: bool,
     model: Model,
     index: HashMap<Key, usize>,
     /// Sleeps of each function in order, the functions in the order in which the test reaches them: which of several ties is told as
@@ -298,6 +307,8 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         handed: Vec::new(),
         spoken: Vec::new(),
         counted: None,
+        counted_exactly: None,
+        paced: false,
         model: Model { test: facts.test.id.clone(), ..Model::default() },
         index: HashMap::new(),
         sleeps: Vec::new(),

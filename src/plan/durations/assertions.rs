@@ -79,6 +79,10 @@ impl Builder<'_, '_> {
         if method == "assertRaises" {
             self.keywords(m, args, env, None);
         }
+        if let (Some(condition), "assertTrue" | "assert_") = (args.first(), method) {
+            self.assertion(m, condition.value, env);
+            self.tolerance(m, condition.value);
+        }
         for arg in args {
             self.speeds(m, arg.value);
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, repeats,
+    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, looks, repeats,
 };
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtId, StmtKind};
@@ -236,6 +236,7 @@ impl Builder<'_, '_> {
         if repeats && c.value * unit <= POLL_S {
             // The product looks this often: latency, not a wait.
             self.model.slack = self.model.slack.max(c.value * unit);
+            self.paced |= !looks(name);
             return;
         }
         if let Some(form) = self.form_in(&c, name, unit, whole && c.integer) {

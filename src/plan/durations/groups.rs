@@ -119,7 +119,7 @@ impl Groups {
         let mut links: HashMap<usize, Vec<&(Link, f64)>> = HashMap::new();
         for link in &self.links {
             let at = match &link.0 {
-                Link::Order(a, _) => a.first().map(|x| x.0),
+                Link::Order(a, b) => a.first().or(b.first()).map(|x| x.0),
                 Link::Same(a, _) | Link::Ratio(a, _) => Some(*a),
             };
             if let Some(at) = at {

@@ -7,6 +7,7 @@ use super::{Builder, Key, Waited, duration_name, excerpt, repeats};
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::project::Module;
+use crate::python::scope::{Binding, BindingKind, Lookup};
 use crate::python::semantics::Type;
 use crate::python::value::Env;
 use crate::query::SiteKind;
@@ -77,6 +78,8 @@ impl Builder<'_, '_> {
     /// a time, too: it holds the rest in place, but is not changed itself.
     pub(super) fn numbers(&mut self, m: &Arc<Module>, name: &str, args: &[Arg], env: &Env) {
         let announced = announces(name);
+        // `send_periodic(message, 0.01, 1)`: every hundredth of a second, for one.
+        let mut period = periodic(name);
         for (i, arg) in args.iter().enumerate() {
             match arg.kind {
                 ArgKind::Positional => {}
@@ -100,7 +103,7 @@ impl Builder<'_, '_> {
                     }
                 }
                 ExprKind::Int(_) | ExprKind::Float(_) if announced => {
-                    self.timeout(m, arg.value, "after", env, false, lives(name, Some(name)));
+                    self.timeout(m, arg.value, "after", env, std::mem::take(&mut period), lives(name, Some(name)));
                 }
                 ExprKind::Float(seconds) if (SHORT_S..=LONG_S).contains(seconds) && !reckons(name) => {
                     let known = self.timeouts.len();
@@ -191,16 +194,30 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// `assert len(calls) >= 4` after two seconds.
+    /// `assert len(calls) >= 4` after two seconds, `size = queue.qsize()` and `assert 80 <= size`.
     pub(super) fn counts(&mut self, m: &Arc<Module>, value: ExprId, op: CompareOp, n: f64) {
-        let least = match op {
-            CompareOp::GtE => n,
-            CompareOp::Gt => n + 1.0,
+        const COUNTS: &[&str] = &["len(", "count", "call", "times", "sum(", "hits", "ticks", "qsize("];
+        let (least, exact) = match op {
+            CompareOp::GtE => (n, false),
+            CompareOp::Gt => (n + 1.0, false),
+            CompareOp::Eq => (n, true),
             _ => return,
         };
-        let text = m.text(value).to_ascii_lowercase();
-        if least >= 2.0 && ["len(", "count", "call", "times", "sum(", "hits", "ticks"].iter().any(|w| text.contains(w)) {
-            self.counted.get_or_insert_with(|| excerpt(m, value));
+        let is_count = |e: ExprId| {
+            let text = m.text(e).to_ascii_lowercase();
+            COUNTS.iter().any(|w| text.contains(w))
+        };
+        let assigned = || match m.expr(value).kind {
+            ExprKind::Name(name) => match m.scopes.lookup(&m.ast, value, name) {
+                Lookup::Bound(_, bindings) => bindings,
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
+        let is_counted = |b: &&Binding| matches!(b.kind, BindingKind::Assign { value, .. } if is_count(value));
+        if least >= 2.0 && (is_count(value) || assigned().iter().any(is_counted)) {
+            let counted = if exact { &mut self.counted_exactly } else { &mut self.counted };
+            counted.get_or_insert_with(|| excerpt(m, value));
         }
     }
 
@@ -210,9 +227,9 @@ impl Builder<'_, '_> {
         if let Some((_, text)) = self.spoken.iter().find(|(s, _)| *s <= longest + 1e-9).cloned() {
             self.decline(format!("`{text}` may be a time that it waits for"));
         }
-        if let Some(text) = self.counted.clone()
-            && !self.timeouts.iter().any(|(_, repeats)| *repeats)
-        {
+        let repeats = self.timeouts.iter().any(|(_, repeats)| *repeats);
+        let counted = self.counted.take().filter(|_| !repeats || self.paced);
+        if let Some(text) = counted.or_else(|| self.counted_exactly.take().filter(|_| self.paced)) {
             self.decline(format!("an assertion says how often something happened: `{text}`"));
         }
     }
@@ -264,6 +281,11 @@ fn announces(name: &str) -> bool {
     ];
     let lower = name.to_ascii_lowercase();
     !lower.starts_with("assert") && lower.split('_').any(|part| WORDS.contains(&part))
+}
+
+/// Whether the first time that a function is handed is how often it is to do something.
+fn periodic(name: &str) -> bool {
+    name.to_ascii_lowercase().split('_').any(|part| matches!(part, "every" | "interval" | "periodic"))
 }
 
 /// Functions that do something else with a fraction than wait for it.

@@ -1,6 +1,6 @@
 //! Which durations of a test keep their order, their ratio, or are one number, and which of them it waits for.
 
-use super::{Builder, Form, Link, Nap, Waited};
+use super::{Builder, COVERED, Form, Link, Nap, Waited};
 use crate::plan::solve::Limits;
 
 impl Builder<'_, '_> {
@@ -84,6 +84,14 @@ impl Builder<'_, '_> {
                     if (k + 1.0) * t - w >= Limits::SECONDS.tolerance_min {
                         links.push(Link::Order(window.clone(), times(k + 1.0)));
                     }
+                }
+            }
+        }
+        // What the product does every so often, a sleep that is longer than that waits for.
+        if self.model.slack > Limits::SECONDS.margin / COVERED {
+            for form in &singles {
+                if self.seconds(form) > self.model.slack + 1e-9 {
+                    links.push(Link::Order(Vec::new(), form.clone()));
                 }
             }
         }
