@@ -15,9 +15,6 @@ import threading
 
 import pytest
 
-# Hooks: a plain `pytest` skips tests marked slow. A copy of the plugin in a suite leaves that to the block in its conftest.py.
-from testdiet.slow import pytest_testdiet_slow_configure, pytest_testdiet_slow_option, pytest_testdiet_slow_skip  # noqa: F401
-
 #: The key of a test's figures in ``item.stash``.
 STATS = pytest.StashKey()
 

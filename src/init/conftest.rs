@@ -1,4 +1,6 @@
-//! Has a plain `pytest` skip slow tests: by a block in the suite's `conftest.py`, or by testdiet's plugin where the suite has it.
+//! Has a plain `pytest` skip slow tests: by a block in the suite's `conftest.py`.
+//!
+//! The plugin does not do it by itself: installed beside a suite that has a mark `slow` of its own, it would take tests out of its runs.
 
 use std::fmt::Write as _;
 use std::path::{Component, PathBuf};
@@ -14,8 +16,8 @@ pub(super) static PART: Part = Part {
     propose,
 };
 
-/// The hooks; testdiet's plugin has them from the same file.
-const HOOKS: &str = include_str!("../../python/testdiet/slow.py");
+/// The hooks that skip slow tests.
+const HOOKS: &str = include_str!("conftest/slow.py");
 /// The hook that loads the fixtures.
 const FIXTURES: &str = include_str!("fixtures/load.py");
 /// The first line of the hooks that the block needs.
@@ -24,9 +26,6 @@ const FIRST: &str = "import pytest as _testdiet_pytest\n";
 const SINCE: (u32, u32) = (7, 0);
 
 fn propose(project: &Project) -> Proposal {
-    if project.suite.requires_testdiet() {
-        return Ok(Vec::new());
-    }
     let (_, settings) = project.pytest()?;
     if settings.words("addopts").iter().any(|word| word.starts_with("-m")) {
         return Err("`addopts` holds a `-m`, which would overrule --runslow; take it out first".to_owned());
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_block_is_the_code_of_the_plugin_and_binds_no_name_of_others() {
+    fn the_block_binds_no_name_of_others() {
         let slow = block(Holds { slow: true, fixtures: false });
         assert!(slow.ends_with(HOOKS.split_once(FIRST).unwrap().1));
         let block = block(Holds { slow: true, fixtures: true });

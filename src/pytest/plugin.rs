@@ -29,7 +29,6 @@ pub const FILES: &[(&str, &str)] = package![
     "testdiet/locks.py",
     "testdiet/plugin.py",
     "testdiet/real.py",
-    "testdiet/slow.py",
     "testdiet/turns.py",
     "testdiet/vendor.py",
     "testdiet/waiting.py",

@@ -38,7 +38,7 @@ def test_unasked_it_does_nothing(run):
         def test_real():
             assert type(time.sleep).__name__ == "builtin_function_or_method"
             assert threading.Thread.start.__module__ == "threading"
-            assert not [name for name in sys.modules if name.startswith("testdiet.") and name not in ("testdiet.plugin", "testdiet.slow")]
+            assert not [name for name in sys.modules if name.startswith("testdiet.") and name != "testdiet.plugin"]
         """
     )
     result.assert_outcomes(passed=1)

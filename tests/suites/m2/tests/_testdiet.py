@@ -2160,8 +2160,6 @@ import threading
 
 import pytest
 
-# Hooks: a plain `pytest` skips tests marked slow. A copy of the plugin in a suite leaves that to the block in its conftest.py.
-
 #: The key of a test's figures in ``item.stash``.
 STATS = pytest.StashKey()
 
