@@ -267,7 +267,8 @@ struct Builder<'s, 'p> {
     /// Numbers of assertions, with the timeout each of them repeats.
     echoes: Vec<(usize, usize)>,
     classes: Vec<Def>,
-    visited: Vec<(usize, StmtId)>,
+    /// Functions that were looked through, with the constants that each was passed.
+    visited: Vec<((usize, StmtId), Env)>,
     /// Values of module constants that were looked through.
     constants: Vec<(usize, ExprId)>,
     /// A decorator is looked at: what it calls makes the wrapper, and ends nothing early.

@@ -504,19 +504,28 @@ impl Semantics<'_> {
             && self.fixture_decorator(&def.module, def.stmt).is_none()
     }
 
-    /// The constants a call passes.
-    fn arguments(&self, m: &Arc<Module>, callee: ExprId, args: &[Arg], def: &Def, env: &Env) -> Env {
-        let Some(f) = def.module.function(def.stmt) else { return Env::default() };
-        let bound = def.module.scopes.class_of(def.stmt).is_some()
-            && matches!(m.expr(callee).kind, ExprKind::Attribute { .. })
+    /// Which parameter of a function the first argument of a call is for: 1 for a method, which is passed its object.
+    #[must_use]
+    pub fn first_passed(&self, m: &Module, callee: ExprId, def: &Def) -> usize {
+        let constructor = || def.module.function(def.stmt).is_some_and(|f| def.module.name(f.name) == "__init__");
+        let method = def.module.scopes.class_of(def.stmt).is_some()
+            && (matches!(m.expr(callee).kind, ExprKind::Attribute { .. }) || constructor())
             && !self.decorated(&def.module, def.stmt, "builtins.staticmethod");
+        usize::from(method)
+    }
+
+    /// The constants a call passes.
+    #[must_use]
+    pub fn arguments(&self, m: &Arc<Module>, callee: ExprId, args: &[Arg], def: &Def, env: &Env) -> Env {
+        let Some(f) = def.module.function(def.stmt) else { return Env::default() };
+        let first = self.first_passed(m, callee, def);
         let mut values = Vec::new();
-        for (i, p) in f.params.iter().enumerate().skip(usize::from(bound)) {
+        for (i, p) in f.params.iter().enumerate().skip(first) {
             if matches!(p.kind, ParamKind::Star | ParamKind::DoubleStar) {
                 continue;
             }
             let name = def.module.name(p.name);
-            let index = (p.kind != ParamKind::KeywordOnly).then(|| i - usize::from(bound));
+            let index = (p.kind != ParamKind::KeywordOnly).then(|| i - first);
             let value = match m.argument(args, index, &[name]) {
                 Some(arg) => self.constant(m, arg.value, env),
                 None => p.default.and_then(|d| self.constant(&def.module, d, &Env::default())),

@@ -99,6 +99,12 @@ impl Env {
         all.extend(more);
         Self(Rc::new(all))
     }
+
+    /// Whether both pass the same constants.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|(of, value)| other.0.get(of).is_some_and(|v| v.agrees(value)))
+    }
 }
 
 /// Deepest chain of names and operators followed.

@@ -18,10 +18,10 @@ impl Builder<'_, '_> {
     /// Looks through a function of the test code, and the helpers it calls, for durations and for what lies outside.
     pub(super) fn function(&mut self, def: &Def, env: &Env, depth: usize) {
         let key = (Arc::as_ptr(&def.module) as usize, def.stmt);
-        if depth > 6 || self.visited.contains(&key) {
+        if depth > 6 || self.visited.iter().any(|(known, with)| *known == key && with.agrees(env)) {
             return;
         }
-        self.visited.push(key);
+        self.visited.push((key, env.clone()));
         let m = Arc::clone(&def.module);
         let Some(f) = m.function(def.stmt) else { return };
         self.expires |= mentions_expiry(m.source.slice(f.outer_span));
@@ -55,6 +55,9 @@ impl Builder<'_, '_> {
                 ExprKind::Str { text: Some(text), .. } => self.spoken(m, e, text),
                 ExprKind::Dict(items) => self.entries(m, items, env),
                 ExprKind::Call { func, args, .. } => self.call(m, e, *func, args, env, depth),
+                ExprKind::Attribute { attr, .. } if is_file_time(m.name(*attr)) => {
+                    self.keeps_its_own_time("it depends on the granularity of file times");
+                }
                 ExprKind::Name(name) => {
                     self.handed_over(m, e, env, depth);
                     let Lookup::Bound(MODULE, bindings) = m.scopes.lookup(&m.ast, e, *name) else { continue };
@@ -91,7 +94,7 @@ impl Builder<'_, '_> {
         }
         self.decorators(m, &f.decorators, &Env::default(), 0);
         let key = (Arc::as_ptr(m) as usize, home);
-        let called = self.visited.contains(&key) && !self.handed.contains(&key) && m.scopes.function_around(home).is_none();
+        let called = self.visited.iter().any(|(known, _)| *known == key) && !self.handed.contains(&key) && m.scopes.function_around(home).is_none();
         if seconds >= ENDLESS_S && (!called || !f.decorators.is_empty()) {
             for &(i, _) in form {
                 self.model.durations[i].frozen.get_or_insert_with(|| {
@@ -103,7 +106,10 @@ impl Builder<'_, '_> {
 
     fn call(&mut self, m: &Arc<Module>, e: ExprId, func: ExprId, args: &[Arg], env: &Env, depth: usize) {
         let known = self.timeouts.len();
-        let callee = self.sem.type_of(m, func);
+        let callee = match self.sem.type_of(m, func) {
+            Type::Unknown => self.inherited(m, func).map_or(Type::Unknown, Type::Function),
+            known => known,
+        };
         // What is called for its value, if it cannot be followed, may be a factory of the code under test.
         let ours = match &callee {
             Type::External(name) => &**name == "threading.Timer",
@@ -115,6 +121,23 @@ impl Builder<'_, '_> {
         if ours {
             self.given.extend(self.timeouts[known..].iter().map(|(form, _)| form.clone()));
         }
+    }
+
+    /// `super().__init__` in a class of the test code: the base's.
+    fn inherited(&self, m: &Arc<Module>, func: ExprId) -> Option<Def> {
+        let ExprKind::Attribute { value, attr, .. } = m.expr(func).kind else { return None };
+        let ExprKind::Call { func: of, .. } = m.expr(value).kind else { return None };
+        if m.text(of) != "super" {
+            return None;
+        }
+        let class = m.scopes.class_of(m.scopes.function_around(m.expr(func).stmt)?)?;
+        self.sem.bases(&Def { module: Arc::clone(m), stmt: class }).into_iter().find_map(|base| match base {
+            ClassRef::Project(base) => match self.sem.member(&base, m.name(attr), 0) {
+                Some(Type::Function(def)) => Some(def),
+                _ => None,
+            },
+            ClassRef::External(_) => None,
+        })
     }
 
     #[allow(clippy::too_many_arguments)] // a call and what is called
@@ -159,6 +182,13 @@ impl Builder<'_, '_> {
             }
             Type::Class(def) => {
                 self.construct(m, e, &def, args, env);
+                // A class of the test code passes on what it is told.
+                if let Some(Type::Function(init)) = self.sem.member(&def, "__init__", 0)
+                    && init.module.role != Role::Product
+                {
+                    let passed = self.sem.arguments(m, func, args, &init, env);
+                    self.function(&init, &passed, depth + 1);
+                }
                 if def.module.role == Role::Product && !self.classes.contains(&def) {
                     self.classes.push(def);
                 }
@@ -172,10 +202,11 @@ impl Builder<'_, '_> {
                         return self.deadline(m, arg, env);
                     }
                     let bound = def.module.scopes.class_of(def.stmt).is_some();
-                    self.parameters(m, e, &def.module, &f.params, usize::from(bound), args, env, false);
+                    let constructor = def.module.name(f.name) == "__init__";
+                    self.parameters(m, e, &def.module, &f.params, usize::from(bound), args, env, constructor);
                 }
             }
-            Type::Function(def) => self.function(&def, env, depth + 1),
+            Type::Function(def) => self.helper(m, func, &def, args, env, depth),
             Type::Method(..) => {}
             _ => {
                 if let ExprKind::Attribute { attr, .. } = m.expr(func).kind {
@@ -196,6 +227,35 @@ impl Builder<'_, '_> {
                         self.numbers(m, m.name(name), args, env);
                     }
                 }
+            }
+        }
+    }
+
+    /// `make_monitor(timeout=1)`: what a function of the test code is passed is what it passes on.
+    fn helper(&mut self, m: &Arc<Module>, callee: ExprId, def: &Def, args: &[Arg], env: &Env, depth: usize) {
+        let passed = self.sem.arguments(m, callee, args, def, env);
+        self.function(def, &passed, depth + 1);
+        let Some(f) = def.module.function(def.stmt) else { return };
+        let first = self.sem.first_passed(m, callee, def);
+        let names: Vec<&str> = f.params.iter().map(|p| def.module.name(p.name)).collect();
+        // `def anyhow(**options)`
+        let others = |arg: &&Arg| matches!(arg.kind, ArgKind::Keyword(k) if !names.contains(&m.name(k)));
+        let others: Vec<Arg> = args.iter().filter(others).cloned().collect();
+        self.keywords(m, &others, env, None);
+        for (i, p) in f.params.iter().enumerate().skip(first) {
+            let name = names[i];
+            let index = (p.kind != ParamKind::KeywordOnly).then(|| i - first);
+            if duration_name(name).is_none() {
+                continue;
+            }
+            let Some(arg) = m.argument(args, index, &[name]).filter(|arg| !self.known(m, arg.value)) else { continue };
+            // A timeout that is seen to be passed on to nothing ends the helper's own wait.
+            if name.contains("timeout") || name.contains("deadline") {
+                self.deadline(m, arg.value, env);
+            } else {
+                let known = self.timeouts.len();
+                self.timeout(m, arg.value, name, env, repeats(name), false);
+                self.hold(known, &format!("what `{}` does with it is not seen", def.module.name(f.name)));
             }
         }
     }
@@ -450,7 +510,8 @@ fn fields(sem: &Semantics<'_>, class: &Def, depth: usize) -> Option<Vec<Param>> 
 /// Whether a test speaks of something that expires, resets or is let through at a rate.
 #[must_use]
 pub fn mentions_expiry(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
+    // A release is no lease, and Windows is no window.
+    let lower = ["release", "please", "windows"].iter().fold(text.to_ascii_lowercase(), |text, word| text.replace(word, ""));
     [
         "expir",
         "_ttl",
@@ -467,6 +528,11 @@ pub fn mentions_expiry(text: &str) -> bool {
     ]
     .iter()
     .any(|w| lower.contains(w))
+}
+
+/// Whether an attribute of what `os.stat` returns says when a file was changed or read.
+fn is_file_time(name: &str) -> bool {
+    matches!(name, "st_mtime" | "st_mtime_ns" | "st_atime" | "st_atime_ns" | "st_ctime" | "st_ctime_ns")
 }
 
 /// Whether a string literal is a Python program, for a child process to run.

@@ -70,7 +70,7 @@ impl Builder<'_, '_> {
     }
 
     /// Whether a number is a duration already: `submit(time.sleep, 1.5)`.
-    fn known(&self, m: &Module, e: ExprId) -> bool {
+    pub(super) fn known(&self, m: &Module, e: ExprId) -> bool {
         self.index.contains_key(&Key { file: Arc::clone(&m.file), span: m.expr(e).span, parameter: String::new() })
     }
 
@@ -96,10 +96,12 @@ impl Builder<'_, '_> {
                 continue;
             }
             match &m.expr(arg.value).kind {
-                // monkeypatch.setenv("WORKER_TIMEOUT", "5")
+                // monkeypatch.setenv("WORKER_TIMEOUT", "5"), settings.set("keepalive", 1)
                 ExprKind::Str { text: Some(key), .. } => {
-                    if let Some(ExprKind::Str { text: Some(number), .. }) = args.get(i + 1).map(|a| &m.expr(a.value).kind) {
-                        self.written_out(key, number);
+                    if let Some(value) = args.get(i + 1).filter(|next| matches!(next.kind, ArgKind::Positional)) {
+                        let known = self.timeouts.len();
+                        self.told(m, key, value.value, env);
+                        self.hold(known, &format!("what `{name}` does with it is not seen"));
                     }
                 }
                 ExprKind::Int(_) | ExprKind::Float(_) if announced => {
@@ -116,7 +118,7 @@ impl Builder<'_, '_> {
     }
 
     /// Keeps the timeouts from the `known`-th on as they are.
-    fn hold(&mut self, known: usize, why: &str) {
+    pub(super) fn hold(&mut self, known: usize, why: &str) {
         for (form, _) in &self.timeouts[known..] {
             for &(i, _) in form {
                 self.model.durations[i].frozen.get_or_insert_with(|| why.to_owned());

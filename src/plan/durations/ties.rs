@@ -87,6 +87,22 @@ impl Builder<'_, '_> {
                 }
             }
         }
+        // A sleep that is longer than all of them together may wait for one after the other. Of equal ones, one stands for all: those are
+        // of things side by side.
+        for window in &windows {
+            let w = self.seconds(window);
+            let mut chain: Vec<&Form> = Vec::new();
+            for (timeout, _) in &self.timeouts {
+                let t = self.seconds(timeout);
+                if t <= w && !shares(timeout, window) && chain.iter().all(|known| (self.seconds(known) - t).abs() > 1e-9) {
+                    chain.push(timeout);
+                }
+            }
+            let all: Form = chain.iter().copied().flatten().copied().collect();
+            if chain.len() > 1 && self.seconds(&all) <= w - Limits::SECONDS.tolerance_min {
+                links.push(Link::Order(all, window.clone()));
+            }
+        }
         // What the product does every so often, a sleep that is longer than that waits for.
         if self.model.slack > Limits::SECONDS.margin / COVERED {
             for form in &singles {

@@ -33,3 +33,11 @@ def test_alarm(handler):
     signal.alarm(1)
     time.sleep(2)
     assert handler.called
+
+
+def test_access_time(tmp_path, product):
+    path = tmp_path / "a"
+    before = path.stat().st_atime
+    time.sleep(1)
+    product.read(path)
+    assert path.stat().st_atime > before
