@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, looks, repeats,
+    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, excerpt, hints::lives, looks,
+    repeats,
 };
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtId, StmtKind};
@@ -94,7 +95,9 @@ impl Builder<'_, '_> {
         }
         self.decorators(m, &f.decorators, &Env::default(), 0);
         let key = (Arc::as_ptr(m) as usize, home);
-        let called = self.visited.iter().any(|(known, _)| *known == key) && !self.handed.contains(&key) && m.scopes.function_around(home).is_none();
+        let called = self.visited.iter().any(|(known, _)| *known == key)
+            && !self.handed.contains(&key)
+            && m.scopes.function_around(home).is_none();
         if seconds >= ENDLESS_S && (!called || !f.decorators.is_empty()) {
             for &(i, _) in form {
                 self.model.durations[i].frozen.get_or_insert_with(|| {
@@ -282,7 +285,13 @@ impl Builder<'_, '_> {
     }
 
     pub(super) fn timeout(&mut self, m: &Arc<Module>, e: ExprId, name: &str, env: &Env, repeats: bool, whole: bool) {
-        let Some(c) = self.sem.constant(m, e, env) else { return };
+        let Some(c) = self.sem.constant(m, e, env) else {
+            let said = matches!(m.expr(e).kind, ExprKind::None | ExprKind::Bool(_) | ExprKind::Str { .. });
+            if !said && self.sem.type_of(m, e) == Type::Unknown {
+                self.decline(format!("`{name}` is told a time that is not known statically: `{}`", excerpt(m, e)));
+            }
+            return;
+        };
         let unit = duration_name(name).unwrap_or(1.0);
         if c.several {
             self.decline(format!("`{name}` takes several values in turn"));

@@ -209,15 +209,15 @@ impl Builder<'_, '_> {
             let text = m.text(e).to_ascii_lowercase();
             COUNTS.iter().any(|w| text.contains(w))
         };
-        let assigned = || match m.expr(value).kind {
+        let assigned = |b: &&Binding| matches!(b.kind, BindingKind::Assign { value, .. } if is_count(value));
+        let is_named_count = || match m.expr(value).kind {
             ExprKind::Name(name) => match m.scopes.lookup(&m.ast, value, name) {
-                Lookup::Bound(_, bindings) => bindings,
-                _ => Vec::new(),
+                Lookup::Bound(_, bindings) => bindings.iter().any(assigned),
+                Lookup::Free(_) => false,
             },
-            _ => Vec::new(),
+            _ => false,
         };
-        let is_counted = |b: &&Binding| matches!(b.kind, BindingKind::Assign { value, .. } if is_count(value));
-        if least >= 2.0 && (is_count(value) || assigned().iter().any(is_counted)) {
+        if least >= 2.0 && (is_count(value) || is_named_count()) {
             let counted = if exact { &mut self.counted_exactly } else { &mut self.counted };
             counted.get_or_insert_with(|| excerpt(m, value));
         }

@@ -57,3 +57,29 @@ def test_a_setting_stays(settings):
     one = configured(settings, keepalive=1)
     time.sleep(2.5)
     assert one.closed
+
+
+def anyhow(**options):
+    return Monitor("a", **options)
+
+
+class Wrapped:
+    def __init__(self, limit):
+        self.monitor = Monitor("a", limit)
+
+
+class Special(Monitor):
+    def __init__(self, limit):
+        super().__init__("a", limit)
+
+
+def test_options():
+    one = anyhow(timeout=1.0)
+    time.sleep(1.5)
+    assert one.silent
+
+
+def test_constructors():
+    first, second = Wrapped(1.0), Special(1.0)
+    time.sleep(1.5)
+    assert first.monitor.silent and second.silent
