@@ -251,7 +251,7 @@ impl Builder<'_, '_> {
             if duration_name(name).is_none() {
                 continue;
             }
-            let Some(arg) = m.argument(args, index, &[name]).filter(|arg| !self.known(m, arg.value)) else { continue };
+            let Some(arg) = m.argument(args, index, &[name]).filter(|arg| !self.seen(m, arg.value, env)) else { continue };
             // A timeout that is seen to be passed on to nothing ends the helper's own wait.
             if name.contains("timeout") || name.contains("deadline") {
                 self.deadline(m, arg.value, env);
@@ -261,6 +261,12 @@ impl Builder<'_, '_> {
                 self.hold(known, &format!("what `{}` does with it is not seen", def.module.name(f.name)));
             }
         }
+    }
+
+    /// Whether all numbers that a value comes from are durations already.
+    fn seen(&self, m: &Arc<Module>, e: ExprId, env: &Env) -> bool {
+        let constant = self.sem.constant(m, e, env);
+        constant.is_some_and(|c| !c.terms.is_empty() && c.terms.iter().all(|t| self.known(&t.module, t.expr)))
     }
 
     /// Keywords with a duration's name of a call that cannot be looked into.

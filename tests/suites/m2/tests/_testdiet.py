@@ -85,7 +85,7 @@ class ThreadState:
     """A thread the clock knows. It is running unless ``wait`` says otherwise."""
 
     __slots__ = ("thread", "ident", "native_id", "wait", "ended", "joiners", "test", "expired", "event")
-    __slots__ += ("turn", "left", "back", "cpu", "asleep", "times", "since")
+    __slots__ += ("turn", "left", "back", "cpu", "asleep", "times", "since", "rests")
 
     def __init__(self, thread, test):
         self.thread = thread
@@ -104,35 +104,47 @@ class ThreadState:
         self.back = None
         # How often it was found asleep in this turn; how often it had been given a CPU when that was last another number, and when.
         self.asleep = self.times = self.since = 0
+        # Until when, by the real clock, it is taken to be asleep still.
+        self.rests = 0
 
     def runs(self):
         """The calling thread is this one, and runs again."""
         self.back = real_ns()
         self.cpu = thread_ns()
+        self.rests = 0
 
     def follows(self, waker, now):
         """It is to run because of what the calling thread did, ``waker`` if that is known."""
         self.back = None
-        self.asleep = 0
+        self.asleep = self.rests = 0
         left = waker.left - (thread_ns() - waker.cpu) if waker is not None else 0
         self.turn, self.left = (waker.turn, left) if left > 0 else (now, HANDOVER)
 
     def precedes(self, deadline, now):
         """Whether it has to have its turn before that deadline, which is over."""
-        if self.turn > deadline or now - deadline > PUT_OFF:
+        # Once it has had its turn it has had it, and the operating system, which takes its time, need not be asked again.
+        if self.turn > deadline or now - deadline > PUT_OFF or self.left <= 0 or self.asleep >= ASLEEP:
             return False
         at = real_ns()
         if self.back is None or at - self.back < self.left:
             return True
+        if at < self.rests:
+            return False
         seen = scheduled(self.native_id)
         if seen is None:
             return False
         used, times, runs = seen
-        if used - self.cpu >= self.left or self.asleep >= ASLEEP:
+        if used - self.cpu >= self.left:
+            self.left = 0
             return False
         # It sleeps for good, or until it gets the interpreter, for which it wakes every switch interval to ask.
         if not runs and times == self.times:
-            return at - self.since < 2e9 * sys.getswitchinterval()
+            asleep = at - self.since
+            if asleep < 2e9 * sys.getswitchinterval():
+                return True
+            # For as long again, nobody asks: that takes a tenth of a millisecond, and there may be dozens of such threads.
+            self.rests = at + asleep
+            return False
         if not runs:
             self.times, self.since = times, at
             self.asleep += 1
@@ -154,8 +166,10 @@ from collections import deque
 _allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
 
-#: Seconds, real, between two looks at whether a deadline that is put off may come.
+#: Seconds, real, between two looks at whether a deadline that is put off may come; and how many times as long as the look itself
+#: took, which asks the operating system about each thread that runs: a tenth of a millisecond each.
 PUT_OFF_POLL = 0.004
+PUT_OFF_REST = 4
 #: Seconds, real, between two looks at whether the reason for real time is gone: short at first, then longer.
 GUARD_POLL = (0.001, 0.02)
 #: Seconds, real, that everything waits without a deadline before it counts as a deadlock. A signal handler, a thread of C or
@@ -290,6 +304,8 @@ class Clock:
         self._runaway = None
         self._stuck_since = None
         self._guard_poll = GUARD_POLL[0]
+        # Nanoseconds, real: when to look again whether a deadline that is put off may come.
+        self._put_off_until = 0
         self._told = set()
 
     # -- reading -----------------------------------------------------------------------------------------------------------
@@ -619,8 +635,15 @@ class Clock:
 
     def _put_off(self, deadline, now):
         """Whether a thread that was woken before that deadline, which is over, has not had its turn."""
+        began = real_ns()
+        if began < self._put_off_until:
+            return True
         running = (state for state in self._known if state.wait is None or not state.wait.waiting)
-        return any(state.precedes(deadline, now) for state in running)
+        if not any(state.precedes(deadline, now) for state in running):
+            return False
+        ended = real_ns()
+        self._put_off_until = ended + max(int(PUT_OFF_POLL * 1e9), PUT_OFF_REST * (ended - began))
+        return True
 
     def _patience(self):
         """Real seconds after which the leader has to look again; None for ever."""
@@ -630,7 +653,7 @@ class Clock:
             now = self.now_ns()
             seconds = max(0.0, (wait.deadline - now) / 1e9)
             if not seconds and self._put_off(wait.deadline, now):
-                seconds = PUT_OFF_POLL
+                seconds = max(0.0, (self._put_off_until - real_ns()) / 1e9)
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
                 again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
