@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, excerpt, hints::lives, looks,
-    repeats,
+    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, looks, repeats,
 };
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtId, StmtKind};
@@ -291,13 +290,7 @@ impl Builder<'_, '_> {
     }
 
     pub(super) fn timeout(&mut self, m: &Arc<Module>, e: ExprId, name: &str, env: &Env, repeats: bool, whole: bool) {
-        let Some(c) = self.sem.constant(m, e, env) else {
-            let said = matches!(m.expr(e).kind, ExprKind::None | ExprKind::Bool(_) | ExprKind::Str { .. });
-            if !said && self.sem.type_of(m, e) == Type::Unknown {
-                self.decline(format!("`{name}` is told a time that is not known statically: `{}`", excerpt(m, e)));
-            }
-            return;
-        };
+        let Some(c) = self.sem.constant(m, e, env) else { return };
         let unit = duration_name(name).unwrap_or(1.0);
         if c.several {
             self.decline(format!("`{name}` takes several values in turn"));

@@ -86,10 +86,3 @@ def test_blamed(runner):
 def test_killed(process):
     threading.Thread(target=kill, args=(process.pid,)).start()
     process.run()
-
-
-def test_passed_on_unseen():
-    make = lambda limit: Monitor(timeout=limit)
-    monitor = make(1)
-    time.sleep(1.5)
-    assert monitor.silent
