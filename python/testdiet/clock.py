@@ -19,7 +19,7 @@ import time
 import traceback
 from collections import deque
 
-from testdiet.real import Real, real_ns
+from testdiet.real import OneCpu, Real, real_ns
 from testdiet.turns import ThreadState
 
 _allocate_lock = _thread.allocate_lock
@@ -43,6 +43,8 @@ RUNAWAY = 12_000
 LEFT_BEHIND = 40_000_000
 #: Deadlines of waits that have ended may be as many as those of the others, or this many.
 ENDED = 64
+#: Instead of how long a thread may block: it may not wait here at all.
+_INTERRUPTED = object()
 #: Seconds: from here on, a wait that had to pass in real time is told, with what was running meanwhile.
 WORTH_TELLING = 0.05
 
@@ -125,6 +127,8 @@ class Clock:
         self.installed = False
         #: A test runs that wants virtual time.
         self.enabled = False
+        #: Whether the clock jumped when it was last asked to, so that waits take no time.
+        self.jumps = False
         #: Why the running test gets none although the clock is installed.
         self.disabled_reason = "no test that asked for it was running"
         self.stats = Stats()
@@ -271,17 +275,21 @@ class Clock:
             self.reap()
         state = wait.state
         outer = state.wait
-        with self._mutex:
-            if self._busy:
-                return None
+        # Before anybody is woken, who would have the CPU at once while it is changed.
+        gathered = one_cpu.gather() if self.jumps else None
         try:
             timeout = self._register(wait, outer, timeout, ready)
+            if timeout is _INTERRUPTED:
+                return None
             while wait.waiting:
                 wait.block(timeout)
-                timeout = self._look(wait)
+                if wait.waiting:
+                    timeout = self._look(wait)
         finally:
             if state.wait is not outer or wait.waiting:
                 self._unpark(wait, outer)
+            if gathered is not None:
+                one_cpu.scatter(gathered)
         if self._ending:
             self.reap()
         if wait.error is not None:
@@ -289,9 +297,14 @@ class Clock:
         return not wait.timed_out
 
     def _register(self, wait, outer, timeout, ready):
-        """The calling thread waits from here on; returns how long it may block before it has to look."""
+        """The calling thread waits from here on; returns how long it may block before it has to look.
+
+        ``_INTERRUPTED`` where it is about to change the clock itself, and a signal handler or the like wants to wait.
+        """
         state, patience = wait.state, None
         with self._mutex:
+            if self._busy:
+                return _INTERRUPTED
             self._busy = True
             try:
                 if outer is not None and outer.waiting:
@@ -399,19 +412,19 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait, waker=None):
+    def _wake(self, wait, waker=None, now=None):
         if not wait.waiting:
             return False
         self._end(wait)
         if not wait.resumed:
             self._resume()
-        wait.state.follows(waker, self.now_ns())
+        wait.state.follows(waker, self.now_ns() if now is None else now)
         wait.signal()
         return True
 
-    def _expire(self, wait):
+    def _expire(self, wait, now):
         """The deadline of this wait, the earliest one, has come."""
-        state, now = wait.state, self.now_ns()
+        state = wait.state
         wait.timed_out = True
         if state is self.test_state:
             self.stats._real_ns += now - wait.since - (self.offset - wait.offset)
@@ -420,7 +433,7 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._wake(wait)
+        self._wake(wait, None, now)
         state.turn = wait.deadline
 
     def _end(self, wait):
@@ -445,10 +458,12 @@ class Clock:
     def _advance(self):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
-        if wait is not None and wait.deadline <= self.now_ns():
-            self._expire(wait)
+        now = self.now_ns()
+        if wait is not None and wait.deadline <= now:
+            self._expire(wait, now)
             return
         reason = self._reason()
+        self.jumps = reason is None and wait is not None
         if reason is not None:
             self.note(reason)
             self._stuck_since = None
@@ -459,12 +474,13 @@ class Clock:
                 self._stuck_since = real_ns()
             return
         # The guards took real time.
-        jump = max(0, wait.deadline - self.now_ns())
+        now = self.now_ns()
+        jump = max(0, wait.deadline - now)
         self.offset += jump
         self.stats._virtual_ns += jump
         self.stats.jumps += 1
         self.on_jump(jump)
-        self._expire(wait)
+        self._expire(wait, now + jump)
 
     def is_real(self):
         """Whether a wait that begins now takes real time."""
@@ -486,7 +502,7 @@ class Clock:
         now = self.now_ns()
         if wait is not None and wait.deadline <= now and not self._put_off(wait.deadline, now):
             self._tell_slow(wait, now)
-            self._expire(wait)
+            self._expire(wait, now)
         elif self._running == 0:
             self._advance()
             if self._stuck_since is not None and real_ns() - self._stuck_since >= DEADLOCK * 1e9:
@@ -589,13 +605,15 @@ class Clock:
             self.test_state.runs()
         self.disabled_reason = disabled_reason or ""
         self.enabled = disabled_reason is None
+        self.jumps = False
+        one_cpu.choose()
         if disabled_reason is not None:
             self.note(disabled_reason)
         return self.stats
 
     def end_test(self):
         """No test wants virtual time until the next one begins."""
-        self.enabled = False
+        self.enabled = self.jumps = False
         self.disabled_reason = "no test that asked for it was running"
 
     def after_fork_in_child(self):
@@ -605,4 +623,5 @@ class Clock:
         self.installed = False
 
 
+one_cpu = OneCpu()
 clock = Clock()

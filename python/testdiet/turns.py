@@ -50,7 +50,6 @@ class ThreadState:
         """The calling thread is this one, and runs again."""
         self.back = real_ns()
         self.cpu = thread_ns()
-        self.rests = 0
 
     def follows(self, waker, now):
         """It is to run because of what the calling thread did, ``waker`` if that is known."""

@@ -9,7 +9,8 @@ mod point;
 use std::sync::Arc;
 
 use self::point::{
-    boundary, buffered, compared_in_a_comment, is_the_point, makes_much, named, needs_much, purpose, shaped, statistical,
+    boundary, buffered, compared_in_a_comment, digested, exact, expected, is_the_point, makes_much, measures_speed, named, needs_much, purpose, raises,
+    says_its_size, shaped, statistical, together,
 };
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;
@@ -75,6 +76,12 @@ pub fn plan(
     if let Some(why) = boundary(old, dimension).or_else(|| boundary(constant.count(), dimension)) {
         return Err(why);
     }
+    if dimension == Dimension::Size
+        && constant.offset.abs() < 1e-9
+        && let Some(why) = exact(m, term.expr, old)
+    {
+        return Err(why);
+    }
     let home = m.expr(site).stmt;
     let functions = functions_using(sem, m, site, term);
     if functions.is_empty() {
@@ -91,6 +98,25 @@ pub fn plan(
             m.scopes.function_around(home).and_then(|f| m.function(f)).map(|f| m.name(f.name)).filter(|n| makes_much(n))
     {
         return Err(format!("`{name}` says that it is to be large"));
+    }
+    let names = [m.expr(term.expr).stmt, home].map(|s| assigned_name(m, s));
+    if dimension == Dimension::Size {
+        let functions = functions.iter().filter_map(|&f| m.function(f)).map(|f| m.name(f.name));
+        let name = names.into_iter().flatten().find(|n| says_its_size(n, false));
+        if let Some(name) = name.or_else(|| functions.into_iter().find(|n| says_its_size(n, true))) {
+            return Err(format!("`{name}` says how large it is to be"));
+        }
+    }
+    if measures_speed(m) && (dimension == Dimension::Size || old >= MANY) {
+        return Err("where it is says that it is about speed".to_owned());
+    }
+    if let Some(expected) = raises(m, &regions, site, names[1].filter(|_| dimension == Dimension::Size)) {
+        return Err(format!("`{}` may expect that it is so much", m.text(expected).lines().next().unwrap_or_default()));
+    }
+    if dimension == Dimension::Size
+        && let Some(digest) = digested(m, &regions)
+    {
+        return Err(format!("{digest} may be its digest"));
     }
     if dimension == Dimension::Size
         && let Some(comment) = [m.expr(term.expr).stmt, home].into_iter().find_map(|s| compared_in_a_comment(m, s))
@@ -112,7 +138,7 @@ pub fn plan(
         return Err(format!("`{name}` is a limit"));
     }
     if (dimension == Dimension::Size || old >= MANY)
-        && let Some(call) = buffered(sem, m, &regions)
+        && let Some(call) = buffered(sem, m, &regions, names[1])
     {
         return Err(format!("`{call}` moves it through a socket, pipe or process, whose buffers it may have to fill"));
     }
@@ -156,11 +182,18 @@ pub fn plan(
         }
     }
     let much = dimension == Dimension::Size || old >= MANY;
+    let all = match names[1] {
+        Some(name) if dimension == Dimension::Size => together(sem, m, &regions, name).saturating_mul(constant.count()),
+        _ => 0,
+    };
     for ProductLimit { value: limit, name, used } in product_limits(sem, m, &regions, much) {
         // A limit in bytes for what is written as repetitions: it stays exceeded by a tenth.
         let each = term.factor as u64;
         if dimension == Dimension::Size && each > 1 && limit < constant.count() {
             floor = floor.max(limit / each + limit / each / 10 + 1);
+        }
+        if limit >= constant.count() && limit <= all {
+            return Err(format!("all together exceed the product's `{name}` of {limit}"));
         }
         // Of a limit that is only somewhere in reach it is not known whether it is this one; close to it, nothing is gained.
         if much && limit >= target && limit < old && limit.saturating_mul(4) > old && !used {
@@ -242,6 +275,9 @@ pub fn plan(
     }
     edits.sort();
     edits.dedup();
+    if edits.len() == 1 && m.expr(term.expr).stmt == home && expected(m, term.expr) {
+        return Err(format!("`{}` is what is expected", line_of(m, term.expr)));
+    }
     let span = m.expr(term.expr).span;
     Ok(CountPlan { edits, before: old - extra, after: new - extra, group: format!("count:{}:{}", file_name(m), span.start) })
 }

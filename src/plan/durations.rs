@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::discover::Role;
-use crate::python::assertion::{nothing_after, only_looked};
+use crate::python::assertion::{changes_over, nothing_after, only_looked, raises_over};
 use crate::python::ast::{ExprId, ExprKind, StmtId};
 use crate::python::cost::{Counter, TestFacts, Use};
 pub use crate::python::ended::FOREVER;
@@ -169,7 +169,7 @@ pub fn duration_name(name: &str) -> Option<f64> {
         is_duration |= WORDS.contains(&p) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
         last = p;
     }
-    if !is_duration {
+    if !is_duration || lower.split('_').any(is_share) {
         return None;
     }
     Some(match last {
@@ -179,6 +179,18 @@ pub fn duration_name(name: &str) -> Option<f64> {
         "count" | "retries" | "size" | "max" | "limit" if !lower.ends_with("timeout") => return None,
         _ => 1.0,
     })
+}
+
+/// Whether a word says that a number is a part of something.
+fn is_share(word: &str) -> bool {
+    matches!(word, "ratio" | "fraction" | "percent" | "percentage" | "pct")
+}
+
+/// Whether a name says that a number is a part of a time: `expiration_refresh_ratio`.
+fn share_of_time(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let (shares, rest): (Vec<&str>, Vec<&str>) = lower.split('_').partition(|word| is_share(word));
+    !shares.is_empty() && duration_name(&rest.join("_")).is_some()
 }
 
 /// A repeating duration: how often it fits into another one is a number somebody counts.
@@ -283,6 +295,8 @@ struct Builder<'s, 'p> {
     outside: Option<String>,
     /// Sleeps after which nothing has happened.
     quiet: Vec<Form>,
+    /// Sleeps over which something changes that the test does not do itself, and what that is.
+    changing: Vec<(Form, String)>,
 }
 
 /// Describes the durations of one test.
@@ -328,6 +342,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         named: Vec::new(),
         outside: None,
         quiet: Vec::new(),
+        changing: Vec::new(),
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
     let mut asleep: Vec<(Arc<Module>, ExprId, Form, f64)> = Vec::new();
@@ -373,6 +388,11 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         if nothing_after(&u.site.module, stmt) {
             b.quiet.push(form.clone());
         }
+        if let Some(what) = changes_over(&u.site.module, stmt) {
+            b.changing.push((form.clone(), format!("`{}` changes", excerpt(&u.site.module, what))));
+        } else if let Some(expected) = raises_over(&u.site.module, stmt) {
+            b.changing.push((form.clone(), format!("something goes wrong, as `{}` expects,", excerpt(&u.site.module, expected))));
+        }
         let function = u.site.module.scopes.function_around(stmt);
         let key = (Arc::as_ptr(&u.site.module) as usize, function.unwrap_or(StmtId(u32::MAX)));
         let known = b.sleeps.iter().position(|(function, _)| *function == key);
@@ -401,6 +421,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
     if b.expires && b.timeouts.is_empty() {
         b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
     }
+    b.unexplained();
     b.tie();
     b.milliseconds();
     b.unsaid();

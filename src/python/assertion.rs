@@ -105,6 +105,79 @@ pub fn nothing_after(m: &Module, stmt: StmtId) -> bool {
     following(m, stmt).into_iter().map_while(|next| nothing_in(m, next)).any(|nothing| nothing)
 }
 
+/// What is asserted before a statement, and otherwise after it, while nothing is done in between: `assert q.size() == 0`, then
+/// `assert q.size() == 1`.
+#[must_use]
+pub fn changes_over(m: &Module, stmt: StmtId) -> Option<ExprId> {
+    let before = preceding(m, stmt);
+    let read: Vec<&str> = before.iter().map(|s| m.source.slice(m.stmt(*s).span)).collect();
+    let was: Vec<Claim<'_>> = before.iter().rev().map_while(|s| claim(m, *s)).collect();
+    let again = |s: &StmtId| matches!(m.stmt(*s).kind, StmtKind::Assign { .. }) && read.contains(&m.source.slice(m.stmt(*s).span));
+    let after = following(m, stmt).into_iter().filter(|s| !again(s)).map_while(|s| claim(m, s));
+    let mut changed = after.filter(|now| was.iter().any(|c| m.text(c.what) == m.text(now.what) && c.is != now.is));
+    changed.next().map(|now| now.what)
+}
+
+/// An assertion that something is something.
+struct Claim<'a> {
+    what: ExprId,
+    is: &'a str,
+}
+
+fn claim(m: &Module, stmt: StmtId) -> Option<Claim<'_>> {
+    let equal = |a: ExprId, b: ExprId| {
+        let literal = |e: ExprId| !matches!(m.expr(e).kind, ExprKind::Name(_) | ExprKind::Attribute { .. } | ExprKind::Call { .. });
+        if literal(a) { Claim { what: b, is: m.text(a) } } else { Claim { what: a, is: m.text(b) } }
+    };
+    match &m.stmt(stmt).kind {
+        StmtKind::Assert { test, .. } => Some(match &m.expr(*test).kind {
+            ExprKind::Compare { first, rest } if matches!(rest[..], [(CompareOp::Eq | CompareOp::Is, _)]) => equal(*first, rest[0].1),
+            ExprKind::Not(inner) => Claim { what: *inner, is: "False" },
+            _ => Claim { what: *test, is: "True" },
+        }),
+        StmtKind::Expr(e) => {
+            let ExprKind::Call { func, args, .. } = &m.expr(*e).kind else { return None };
+            let ExprKind::Attribute { attr, .. } = m.expr(*func).kind else { return None };
+            match (m.name(attr), &args[..]) {
+                ("assertEqual" | "assertEquals" | "assertIs", [a, b, ..]) => Some(equal(a.value, b.value)),
+                ("assertTrue", [a, ..]) => Some(Claim { what: a.value, is: "True" }),
+                ("assertFalse", [a, ..]) => Some(Claim { what: a.value, is: "False" }),
+                ("assertIsNone", [a, ..]) => Some(Claim { what: a.value, is: "None" }),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The `raises` whose block ends with a statement, or repeats it until something goes wrong.
+#[must_use]
+pub fn raises_over(m: &Module, stmt: StmtId) -> Option<ExprId> {
+    let (mut inner, mut repeated) = (stmt, false);
+    while let Some(around) = m.stmt(inner).parent {
+        match &m.stmt(around).kind {
+            StmtKind::With { items, body, .. } => {
+                if let Some(expected) = items.iter().map(|(item, _)| *item).find(|item| expects_failure(m, *item)) {
+                    return (repeated || body.last() == Some(&inner)).then_some(expected);
+                }
+            }
+            StmtKind::For { .. } | StmtKind::While { .. } => repeated = true,
+            StmtKind::Function(_) | StmtKind::Class(_) => return None,
+            _ => {}
+        }
+        inner = around;
+    }
+    None
+}
+
+/// `pytest.raises(…)`, `self.assertRaises(…)`
+#[must_use]
+pub fn expects_failure(m: &Module, e: ExprId) -> bool {
+    let ExprKind::Call { func, .. } = m.expr(e).kind else { return false };
+    let (ExprKind::Name(n) | ExprKind::Attribute { attr: n, .. }) = m.expr(func).kind else { return false };
+    matches!(m.name(n), "raises" | "assertRaises" | "assertRaisesRegex" | "assertRaisesRegexp")
+}
+
 /// Whether an assertion says that nothing has happened; `None` for any other statement.
 fn nothing_in(m: &Module, stmt: StmtId) -> Option<bool> {
     match &m.stmt(stmt).kind {

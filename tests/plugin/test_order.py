@@ -4,6 +4,7 @@ those. The real clock gives no such order, so these are for the virtual one alon
 
 import gc
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -204,3 +205,58 @@ def test_who_waits_elsewhere_is_not_asked_after_at_each_wait(monkeypatch):
     os.close(read)
     os.close(write)
     assert len(asked) < waits
+
+
+@pytest.fixture
+def cpus():
+    """The CPUs that the test may run on: several."""
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("threads cannot be told here where to run")
+    before = os.sched_getaffinity(0)
+    if len(before) < 2:
+        pytest.skip("there is one CPU")
+    yield before
+    os.sched_setaffinity(0, before)
+
+
+def test_who_waits_is_on_one_cpu_and_may_run_everywhere_when_it_goes_on(cpus):
+    """There it is woken in half the time."""
+    seen = []
+
+    def work():
+        for _ in range(2):
+            time.sleep(1)
+            seen.append(os.sched_getaffinity(0))
+
+    time.sleep(1)
+    worker = started(work)
+    time.sleep(1.5)
+    waiting = os.sched_getaffinity(worker.native_id)
+    worker.join()
+    seen.append(os.sched_getaffinity(0))
+    assert len(waiting) == 1
+    assert seen == [cpus] * 3
+    count = "import os; print(len(os.sched_getaffinity(0)))"
+    assert int(subprocess.run([sys.executable, "-c", count], capture_output=True, check=True).stdout) == len(cpus)
+
+
+def test_where_a_thread_is_told_to_run_it_stays(cpus):
+    first, last = min(cpus), max(cpus)
+    for cpu in first, last:
+        os.sched_setaffinity(0, {cpu})
+        time.sleep(1)
+        time.sleep(1)
+        assert os.sched_getaffinity(0) == {cpu}
+    os.sched_setaffinity(0, cpus)
+    time.sleep(1)
+    waiting, here = [], threading.get_native_id()
+
+    def tell():
+        time.sleep(1)
+        waiting.extend(os.sched_getaffinity(here))
+        os.sched_setaffinity(here, cpus - set(waiting))
+
+    thread = started(tell)
+    time.sleep(2)
+    thread.join()
+    assert os.sched_getaffinity(0) == cpus - set(waiting)

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use super::Dimension;
-use crate::python::ast::{BinaryOp, ExprId, ExprKind, StmtId, StmtKind, Symbol};
+use crate::python::assertion::expects_failure;
+use crate::python::ast::{BinaryOp, Clause, CompareOp, ExprId, ExprKind, StmtId, StmtKind, Symbol};
 use crate::python::project::Module;
 use crate::python::semantics::{Semantics, Type};
+use crate::python::value::Env;
 use crate::source::Span;
 
 /// A number that sits at a boundary (HAZARDS row 19): beyond 2³¹, one beside a power of two, or the size of a pipe's buffer.
 pub(super) fn boundary(n: u64, dimension: Dimension) -> Option<String> {
     if n >= 1 << 31 {
         return Some(format!("{n} is beyond 2³¹, which may be its point"));
+    }
+    // What a length of two bytes no longer holds, and what fills a pipe; other powers of two are just sizes.
+    if dimension == Dimension::Size && matches!(n, 0x8000 | 0x1_0000) {
+        return Some(format!("{n} sits at a boundary (of 16 bits), which may be its point"));
     }
     let reach = match dimension {
         Dimension::Size if n > 1 << 12 => 16,
@@ -51,6 +57,8 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
         "throughput",
         "scalab",
         "optimi",
+        "stack",
+        "uniq",
     ];
     const SIZES: &[&str] = &[
         "memory",
@@ -72,6 +80,9 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
         "stdout",
         "stream",
         "limit",
+        "paus",
+        "resum",
+        "progress",
     ];
     let lower = name.to_ascii_lowercase();
     lower.split('_').any(|part| {
@@ -80,19 +91,146 @@ pub(super) fn is_the_point(name: &str, dimension: Dimension) -> bool {
     })
 }
 
+/// A size with something added or taken away, as `100 * 1024 - 72` or 10,000,001: who writes it so knows where a limit lies (HAZARDS
+/// row 19).
+pub(super) fn exact(m: &Module, number: ExprId, n: u64) -> Option<String> {
+    let sum = matches!(m.expr(number).kind, ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, .. });
+    let beside = (4..20).any(|k| n.abs_diff(10_u64.pow(k)) == 1);
+    (sum || beside).then(|| format!("`{}` is exact, which may be its point", m.text(number)))
+}
+
+/// Whether a name says how large something is: `_16_MB`, `kb_512`, `one_meg`. That of a function needs a number beside the unit, as
+/// `mb` alone may be anything.
+pub(super) fn says_its_size(name: &str, function: bool) -> bool {
+    const UNITS: &[&str] = &["kb", "mb", "gb", "kib", "mib", "gib", "meg", "megs", "megabyte", "megabytes", "kilobytes", "gigabyte"];
+    const NUMBERS: &[&str] = &["one", "two", "three", "four", "five", "six", "eight", "ten", "half", "a"];
+    let lower = name.to_ascii_lowercase();
+    let parts: Vec<&str> = lower.split('_').filter(|part| !part.is_empty()).collect();
+    let number = |part: Option<&&str>| part.is_some_and(|p| NUMBERS.contains(p) || p.bytes().all(|b| b.is_ascii_digit()));
+    parts.iter().enumerate().any(|(i, part)| {
+        let unit = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        UNITS.contains(&unit)
+            && (!function || unit.len() < part.len() || number(i.checked_sub(1).and_then(|i| parts.get(i))) || number(parts.get(i + 1)))
+    })
+}
+
+/// What is to go wrong with it: the `raises` that it stands in, or that something is handed to which is kept under a name of its own.
+pub(super) fn raises(m: &Module, regions: &[Span], site: ExprId, name: Option<&str>) -> Option<ExprId> {
+    let expects = |e: ExprId| expects_failure(m, e);
+    let around = |e: ExprId| {
+        let mut at = Some(e);
+        while let Some(inner) = at {
+            if expects(inner) {
+                return Some(inner);
+            }
+            at = m.expr(inner).parent;
+        }
+        let mut at = Some(m.expr(e).stmt);
+        while let Some(stmt) = at {
+            if let StmtKind::With { items, body, .. } = &m.stmt(stmt).kind
+                && body.iter().any(|s| m.stmt(*s).span.contains(m.expr(e).span))
+                && let Some((expected, _)) = items.iter().find(|(item, _)| expects(*item))
+            {
+                return Some(*expected);
+            }
+            at = m.stmt(stmt).parent;
+        }
+        None
+    };
+    around(site).or_else(|| {
+        m.ast.exprs.iter().enumerate().find_map(|(i, expr)| {
+            let ExprKind::Name(n) = expr.kind else { return None };
+            let mentions = Some(m.name(n)) == name && regions.iter().any(|r| r.contains(expr.span));
+            mentions.then(|| around(ExprId(u32::try_from(i).unwrap_or(u32::MAX)))).flatten()
+        })
+    })
+}
+
+/// How many of what a size belongs to there are together: `[make(big) for _ in range(48)]`.
+pub(super) fn together(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], name: &str) -> u64 {
+    let rounds = |iter: ExprId| match &m.expr(iter).kind {
+        ExprKind::Call { func, args, .. } if m.text(*func) == "range" => {
+            args.last().and_then(|a| sem.constant(m, a.value, &Env::default())).map_or(1, |c| c.count().max(1))
+        }
+        _ => 1,
+    };
+    let mut most = 1;
+    for (i, expr) in m.ast.exprs.iter().enumerate() {
+        let ExprKind::Name(n) = expr.kind else { continue };
+        if m.name(n) != name || !regions.iter().any(|r| r.contains(expr.span)) {
+            continue;
+        }
+        let mut times = 1_u64;
+        let mut at = m.expr(ExprId(u32::try_from(i).unwrap_or(u32::MAX))).parent;
+        while let Some(e) = at {
+            if let ExprKind::Comprehension { clauses, .. } = &m.expr(e).kind {
+                for clause in clauses {
+                    if let Clause::For { iter, .. } = clause {
+                        times = times.saturating_mul(rounds(*iter));
+                    }
+                }
+            }
+            at = m.expr(e).parent;
+        }
+        let mut at = Some(expr.stmt);
+        while let Some(stmt) = at {
+            if let StmtKind::For { iter, .. } = m.stmt(stmt).kind {
+                times = times.saturating_mul(rounds(iter));
+            }
+            at = m.stmt(stmt).parent;
+        }
+        most = most.max(times);
+    }
+    most
+}
+
+/// Whether the path of a file says that it is about how fast something is: `benchmarks/test_copy.py`.
+pub(super) fn measures_speed(m: &Module) -> bool {
+    let path = m.file.with_extension("");
+    let words = path.iter().rev().take(3).filter_map(|part| part.to_str());
+    words.flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric())).any(|word| {
+        let word = word.to_ascii_lowercase();
+        matches!(word.as_str(), "perf" | "performance" | "bench" | "benchmark" | "benchmarks" | "stress")
+    })
+}
+
+/// Whether a number of an assertion is part of what is expected, rather than of what is done for it: `assert out == ["a"] * 5000`.
+pub(super) fn expected(m: &Module, number: ExprId) -> bool {
+    let mut at = m.expr(number).parent;
+    while let Some(e) = at {
+        match &m.expr(e).kind {
+            ExprKind::Compare { rest, .. } => return rest.iter().all(|(op, _)| *op == CompareOp::Eq),
+            ExprKind::Call { func, .. } => {
+                return matches!(m.expr(*func).kind, ExprKind::Attribute { attr, .. }
+                    if matches!(m.name(attr), "assertEqual" | "assertEquals" | "assertListEqual" | "assertMultiLineEqual"));
+            }
+            ExprKind::Binary { .. } | ExprKind::List(_) | ExprKind::Tuple(_) => at = m.expr(e).parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// Whether the name of a helper says that what it makes is large.
 pub(super) fn makes_much(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     !lower.starts_with("test") && lower.split('_').any(|part| matches!(part, "large" | "big" | "huge" | "long"))
 }
 
-/// A comment beside a statement that holds its size against something else: `# well over the limit`.
+/// A comment beside a statement, or above it, that holds its size against something else: `# well over the limit`.
 pub(super) fn compared_in_a_comment(m: &Module, stmt: StmtId) -> Option<String> {
-    const WORDS: &[&str] = &["over", "above", "beyond", "exceed", "exceeds", "than", "bigger", "larger", "longer", "enough"];
-    let line = m.source.line(m.source.line_of(m.stmt(stmt).span.end));
-    let (_, comment) = line.split_once(" #")?;
-    let compares = comment.split(|c: char| !c.is_alphanumeric()).any(|word| WORDS.contains(&word.to_ascii_lowercase().as_str()));
-    compares.then(|| format!("`#{}`", comment.chars().take(50).collect::<String>()))
+    const WORDS: &[&str] =
+        &["over", "above", "beyond", "exceed", "exceeds", "than", "bigger", "larger", "longer", "enough", "force", "forces", "limit"];
+    let span = m.stmt(stmt).span;
+    let beside = m.source.line(m.source.line_of(span.end)).split_once(" #").map(|(_, comment)| comment);
+    let above = (1..=m.source.line_of(span.start).saturating_sub(1))
+        .rev()
+        .map_while(|line| m.source.line(line).trim_start().strip_prefix('#'));
+    beside.into_iter().chain(above).find_map(|comment| {
+        let words = comment.split(|c: char| !c.is_alphanumeric()).map(str::to_ascii_lowercase);
+        let compares = words.into_iter().any(|word| WORDS.contains(&word.as_str()));
+        compares.then(|| format!("`#{}`", comment.trim_end().chars().take(50).collect::<String>()))
+    })
 }
 
 /// A word in the text of the given regions that says that much is needed: to overflow, to crash, to take for ever.
@@ -159,6 +297,21 @@ pub(super) fn purpose(m: &Module, site: ExprId, regions: &[Span], old: u64) -> O
     // `"".join(… for i in range(9000))[:149051]`
     let mut at = m.expr(site).parent;
     while let Some(e) = at {
+        // `[x * 0.01 for x in range(1, 10000)]`: up to where the numbers go.
+        if let ExprKind::Comprehension { element, .. } = m.expr(e).kind
+            && let ExprKind::Binary { op: BinaryOp::Mul | BinaryOp::Div, left, right } = m.expr(element).kind
+            && [left, right].iter().any(|x| matches!(m.expr(*x).kind, ExprKind::Float(_)))
+        {
+            return Some(format!("`{}` computes with it", m.text(element)));
+        }
+        // `b"\x81\x7e\xff\xff" + b"a" * 65535`: a head that says how long it is.
+        if let ExprKind::Binary { op: BinaryOp::Add, left, right } = m.expr(e).kind
+            && let Some(head) = [left, right].into_iter().find(|x| {
+                matches!(m.expr(*x).kind, ExprKind::Str { bytes: true, .. }) && m.text(*x).contains("\\x")
+            })
+        {
+            return Some(format!("`{}` may hold its length", m.text(head).chars().take(40).collect::<String>()));
+        }
         if let ExprKind::Subscript { index, .. } = m.expr(e).kind
             && matches!(m.expr(index).kind, ExprKind::Slice(_))
             && !m.expr(index).span.contains(m.expr(site).span)
@@ -208,7 +361,9 @@ pub(super) fn shaped(m: &Module, regions: &[Span]) -> Option<&'static str> {
 }
 
 /// A call in the given regions that moves data through a buffer of the operating system, whose size nobody here knows.
-pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -> Option<String> {
+///
+/// Whatever sends what has the given name does, too.
+pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], sent: Option<&str>) -> Option<String> {
     const METHODS: &[&str] = &[
         "sendall",
         "sendto",
@@ -241,6 +396,11 @@ pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -
         "retrbinary",
         "retrlines",
         "transfercmd",
+        "listenTCP",
+        "listenSSL",
+        "listenUNIX",
+        "connectTCP",
+        "connectSSL",
     ];
     const LIBRARIES: &[&str] = &[
         "socket.",
@@ -257,7 +417,8 @@ pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -
         "asyncio.subprocess.",
     ];
     m.ast.exprs.iter().find_map(|expr| {
-        let ExprKind::Call { func, .. } = expr.kind else { return None };
+        let ExprKind::Call { func, args, .. } = &expr.kind else { return None };
+        let func = *func;
         if !regions.iter().any(|r| r.contains(expr.span)) {
             return None;
         }
@@ -265,6 +426,7 @@ pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -
             ExprKind::Attribute { attr, value, .. } => {
                 let name = m.name(attr);
                 METHODS.contains(&name)
+                    || name.starts_with("send") && args.iter().any(|a| Some(m.text(a.value)) == sent)
                     || matches!(name, "send" | "write")
                         && ["sock", "conn", "pipe", "transport", "stdin", "stream", "client", "server", "fd"]
                             .iter()
@@ -276,6 +438,15 @@ pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span]) -
             _ => false,
         };
         moves.then(|| m.text(func).lines().next().unwrap_or_default().to_owned())
+    })
+}
+
+/// A string that looks like a digest, which is one of all that there is.
+pub(super) fn digested(m: &Module, regions: &[Span]) -> Option<String> {
+    m.ast.exprs.iter().find_map(|expr| {
+        let ExprKind::Str { text: Some(text), .. } = &expr.kind else { return None };
+        let digest = text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) && regions.iter().any(|r| r.contains(expr.span));
+        digest.then(|| format!("`{}…`", &text[..12]))
     })
 }
 
@@ -292,8 +463,8 @@ pub(super) fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Optio
             wanted.push(format!("{}{letter}", n / unit));
         }
     }
-    let names = |text: &str| {
-        let plain: Vec<char> = text.to_ascii_lowercase().chars().filter(|c| !matches!(c, ' ' | ',' | '_')).collect();
+    let names_plainly = |text: &str| {
+        let plain: Vec<char> = text.chars().filter(|c| *c != ' ').collect();
         let digit = |i: Option<usize>| i.and_then(|i| plain.get(i)).is_some_and(char::is_ascii_digit);
         wanted.iter().any(|w| {
             let w: Vec<char> = w.chars().collect();
@@ -312,10 +483,17 @@ pub(super) fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Optio
             })
         })
     };
+    // `1,000` and `1_000` are one number, `range(1, 5000)` holds two.
+    let names = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        names_plainly(&text) || names_plainly(&text.replace([',', '_'], "")) && !text.contains(", ")
+    };
+    // A number that nobody writes by chance is looked for everywhere.
+    let odd = n >= 1000 && !n.is_multiple_of(100);
     let string = m.ast.exprs.iter().find_map(|expr| {
-        let near = own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span));
+        let near = odd || own.contains(expr.span) || regions.iter().any(|r| r.contains(expr.span));
         let text = m.source.slice(expr.span);
-        (matches!(expr.kind, ExprKind::Str { .. }) && near && text.len() <= 400 && names(text))
+        (matches!(expr.kind, ExprKind::Str { .. }) && near && (odd || text.len() <= 400) && names(text))
             .then(|| format!("`{}`", text.lines().next().unwrap_or_default().chars().take(50).collect::<String>()))
     });
     string.or_else(|| {

@@ -178,7 +178,9 @@ impl Builder<'_, '_> {
                 } else if method.starts_with("assert") {
                     self.unittest_assertion(m, method, args, env);
                 } else {
-                    self.keywords(m, args, env, None);
+                    // A time span is what it is handed to.
+                    let whose = if &*name == "datetime.timedelta" { method_around(m, e) } else { None };
+                    self.keywords(m, args, env, whose);
                     self.numbers(m, method, args, env);
                 }
             }
@@ -213,6 +215,10 @@ impl Builder<'_, '_> {
             _ => {
                 if let ExprKind::Attribute { attr, .. } = m.expr(func).kind {
                     let method = m.name(attr);
+                    // datetime.now().replace(microsecond=0)
+                    if method == "replace" && m.argument(args, None, &["microsecond"]).is_some() {
+                        self.decline("it cuts times to whole seconds".to_owned());
+                    }
                     if method.starts_with("assert") {
                         self.unittest_assertion(m, method, args, env);
                     } else if matches!(method, "wait" | "get" | "join" | "result" | "acquire") {
@@ -273,6 +279,7 @@ impl Builder<'_, '_> {
         for arg in args {
             if let ArgKind::Keyword(k) = arg.kind {
                 let name = m.name(k).to_owned();
+                self.rates(m, &name, arg.value);
                 if duration_name(&name).is_some() {
                     self.timeout(m, arg.value, &name, env, repeats(&name), lives(&name, method));
                 }
@@ -342,13 +349,16 @@ impl Builder<'_, '_> {
         let splat = args.iter().any(|a| matches!(a.kind, ArgKind::Star | ArgKind::DoubleStar));
         for (i, p) in params.iter().enumerate().skip(skip) {
             let name = home.name(p.name).to_owned();
+            let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
+            if let Some(arg) = m.argument(args, index, &[&name]) {
+                self.rates(m, &name, arg.value);
+            }
             let Some(unit) = duration_name(&name) else {
                 self.built_by_default(home, p, m.argument(args, Some(i - skip), &[&name]).is_some());
                 continue;
             };
             let whole = p.annotation.is_some_and(|a| matches!(home.expr(a).kind, ExprKind::Name(n) if home.name(n) == "int"))
                 || lives(&name, Some("")) && STORES.iter().any(|store| home.source.text().contains(store));
-            let index = (p.kind != ParamKind::KeywordOnly).then_some(i - skip);
             // `monitor.wait_for_silence(timeout=5)` ends as soon as there is silence; `Monitor(timeout=2)` waits its timeout out.
             let ends_early = !constructor && !self.decorating && (name.contains("timeout") || name.contains("deadline"));
             if let Some(arg) = m.argument(args, index, &[&name]) {
@@ -571,6 +581,15 @@ pub(super) fn on_the_wall_clock(m: &Module, stmt: StmtId) -> Option<ExprId> {
         at = m.stmt(id).parent;
     }
     None
+}
+
+/// The method that an argument is handed to.
+fn method_around(m: &Module, argument: ExprId) -> Option<&str> {
+    let ExprKind::Call { func, .. } = m.expr(m.expr(argument).parent?).kind else { return None };
+    match m.expr(func).kind {
+        ExprKind::Attribute { attr, .. } if func != argument => Some(m.name(attr)),
+        _ => None,
+    }
 }
 
 fn reads_clock(m: &Module, e: ExprId) -> bool {

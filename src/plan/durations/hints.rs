@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Builder, Key, Waited, duration_name, excerpt, repeats};
+use super::{Builder, Key, Waited, duration_name, excerpt, repeats, share_of_time};
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::project::Module;
@@ -117,6 +117,14 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// `start(user_count=6, spawn_rate=1)`: how much has happened by then is a matter of how long that is. `Renewal(ratio=0.8)`: so much
+    /// of a time that is not seen here.
+    pub(super) fn rates(&mut self, m: &Arc<Module>, name: &str, value: ExprId) {
+        if matches!(m.expr(value).kind, ExprKind::Int(_) | ExprKind::Float(_)) && (is_rate(name) || share_of_time(name)) {
+            self.decline(format!("`{name}` of {} says how much of something there is in a time", m.text(value)));
+        }
+    }
+
     /// Keeps the timeouts from the `known`-th on as they are.
     pub(super) fn hold(&mut self, known: usize, why: &str) {
         for (form, _) in &self.timeouts[known..] {
@@ -142,6 +150,16 @@ impl Builder<'_, '_> {
         // `assertIn("gen.sleep(1)", traceback)`: the source itself is what is looked at.
         if !own_statement && text.contains("sleep(") {
             self.decline(format!("`{}` names the source itself", text.lines().next().unwrap_or_default()));
+        }
+        // `SET wait_timeout=1`, `Max-Age=1; Path=/`
+        if !own_statement {
+            for (at, _) in text.match_indices('=') {
+                let name = text[..at].trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).next();
+                let number = text[at + 1..].trim_start().split(|c: char| !c.is_ascii_digit() && c != '.').next();
+                if let (Some(name), Some(number)) = (name, number) {
+                    self.written_out(&name.replace('-', "_"), number);
+                }
+            }
         }
         let message = matches!(m.stmt(m.expr(e).stmt).kind, StmtKind::Assert { .. });
         if !own_statement
@@ -198,7 +216,7 @@ impl Builder<'_, '_> {
 
     /// `assert len(calls) >= 4` after two seconds, `size = queue.qsize()` and `assert 80 <= size`.
     pub(super) fn counts(&mut self, m: &Arc<Module>, value: ExprId, op: CompareOp, n: f64) {
-        const COUNTS: &[&str] = &["len(", "count", "call", "times", "sum(", "hits", "ticks", "qsize("];
+        const COUNTS: &[&str] = &["len(", "count", "call", "times", "sum(", "hits", "ticks", "qsize(", "num_"];
         let (least, exact) = match op {
             CompareOp::GtE => (n, false),
             CompareOp::Gt => (n + 1.0, false),
@@ -223,6 +241,19 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// Declines where something comes about while the test sleeps, and no time that is known brings it.
+    pub(super) fn unexplained(&mut self) {
+        for (form, what) in std::mem::take(&mut self.changing) {
+            let slept = self.seconds(&form);
+            let times = self.timeouts.iter().map(|(t, _)| t).chain(&self.deadlines);
+            let elsewhere = self.sleeps.iter().filter(|(_, naps)| naps.iter().all(|nap| nap.form != form));
+            let others = elsewhere.flat_map(|(_, naps)| naps).map(|nap| &nap.form);
+            if !times.chain(others).any(|t| self.seconds(t) <= slept + 1e-9) {
+                self.decline(format!("{what} while it sleeps, and no number here says after how long"));
+            }
+        }
+    }
+
     /// Declines where a time is said in a way that cannot be changed along with the rest.
     pub(super) fn unsaid(&mut self) {
         let longest = self.model.durations.iter().filter(|d| d.waited > Waited::No).map(|d| d.value * d.unit).fold(0.0, f64::max);
@@ -244,6 +275,8 @@ pub(super) fn lives(name: &str, method: Option<&str>) -> bool {
     let words: Vec<String> = name.to_ascii_lowercase().split('_').map(str::to_owned).collect();
     let any = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
     any(&["ttl", "expire", "expires", "expiry", "expiration", "lease", "age", "lifetime"])
+        // `hexpire("key", timedelta(seconds=1))`
+        || method.contains("expire")
         || any(&["timeout"])
             && matches!(
                 method,
@@ -260,6 +293,15 @@ pub(super) fn lives(name: &str, method: Option<&str>) -> bool {
                     | "cached"
                     | "memoize"
             )
+}
+
+/// Whether a name says that a number is how often something happens in a second; not what is sampled, nor a part of something.
+fn is_rate(name: &str) -> bool {
+    const OTHER: &[&str] =
+        &["sample", "sampling", "frame", "bit", "baud", "learning", "dropout", "error", "failure", "success", "hit", "tax", "limit"];
+    let lower = name.to_ascii_lowercase();
+    let parts: Vec<&str> = lower.split('_').collect();
+    parts.iter().any(|p| matches!(*p, "rate" | "rps" | "qps")) && !parts.iter().any(|p| OTHER.contains(p))
 }
 
 /// Whether a function's name says that it is handed a time: `call_later`, `submit_after`, `set_timeout`.

@@ -78,8 +78,10 @@ impl Builder<'_, '_> {
                 if *repeating && t > 0.0 && w > 2.0 * t {
                     let k = (w / t).floor();
                     let times = |k: f64| timeout.iter().map(|&(i, f)| (i, f * k)).collect::<Form>();
-                    if w - k * t >= Limits::SECONDS.tolerance_min {
-                        links.push(Link::Order(times(k), window.clone()));
+                    // Of an even number of them, the last may be just over or just about to be.
+                    let over = if w - k * t >= Limits::SECONDS.tolerance_min { k } else { k - 1.0 };
+                    if over > 1.0 {
+                        links.push(Link::Order(times(over), window.clone()));
                     }
                     if (k + 1.0) * t - w >= Limits::SECONDS.tolerance_min {
                         links.push(Link::Order(window.clone(), times(k + 1.0)));
