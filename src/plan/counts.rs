@@ -9,8 +9,8 @@ mod point;
 use std::sync::Arc;
 
 use self::point::{
-    boundary, buffered, compared_in_a_comment, digested, exact, expected, is_the_point, makes_much, measures_speed, named, needs_much, purpose, raises,
-    says_its_size, shaped, statistical, together,
+    boundary, buffered, compared_in_a_comment, digested, exact, expected, is_the_point, makes_much, measures_speed, named,
+    needs_much, purpose, raises, says_its_size, shaped, statistical, together, told,
 };
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;
@@ -255,6 +255,9 @@ pub fn plan(
             Place::Assertion if v >= 2 => {
                 let derived = derive(v, old, new, &others);
                 match derived {
+                    Some(_) if told(m, m.expr(e).stmt, v) => {
+                        return Err(format!("a message in `{}` names {v}", line_of(m, e)));
+                    }
                     Some(value) => edits.push(rewritten(m, e, v as f64, value as f64)?),
                     None if harmless(m, e, v, dimension) => {}
                     // The size or count of something else that is built here.

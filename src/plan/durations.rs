@@ -27,7 +27,7 @@ use crate::query::SiteKind;
 use crate::source::{SourceFile, Span};
 
 pub use self::calls::mentions_expiry;
-use self::calls::on_the_wall_clock;
+use self::calls::{on_the_wall_clock, resolution};
 pub use self::groups::{Groups, Planned};
 
 /// Where a number is written; for a default of the product, where the argument that replaces it would go.
@@ -374,6 +374,9 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
             continue;
         }
         let stmt = u.site.module.expr(u.site.expr).stmt;
+        if let Some(comment) = resolution(&u.site.module, stmt) {
+            b.decline(format!("the comment `#{comment}` says that it waits for a clock"));
+        }
         if let Some(condition) = on_the_wall_clock(&u.site.module, stmt) {
             b.decline(format!("`{}` decides by the clock on the wall whether it sleeps", excerpt(&u.site.module, condition)));
         }

@@ -112,7 +112,8 @@ pub fn changes_over(m: &Module, stmt: StmtId) -> Option<ExprId> {
     let before = preceding(m, stmt);
     let read: Vec<&str> = before.iter().map(|s| m.source.slice(m.stmt(*s).span)).collect();
     let was: Vec<Claim<'_>> = before.iter().rev().map_while(|s| claim(m, *s)).collect();
-    let again = |s: &StmtId| matches!(m.stmt(*s).kind, StmtKind::Assign { .. }) && read.contains(&m.source.slice(m.stmt(*s).span));
+    let again =
+        |s: &StmtId| matches!(m.stmt(*s).kind, StmtKind::Assign { .. }) && read.contains(&m.source.slice(m.stmt(*s).span));
     let after = following(m, stmt).into_iter().filter(|s| !again(s)).map_while(|s| claim(m, s));
     let mut changed = after.filter(|now| was.iter().any(|c| m.text(c.what) == m.text(now.what) && c.is != now.is));
     changed.next().map(|now| now.what)
@@ -126,12 +127,15 @@ struct Claim<'a> {
 
 fn claim(m: &Module, stmt: StmtId) -> Option<Claim<'_>> {
     let equal = |a: ExprId, b: ExprId| {
-        let literal = |e: ExprId| !matches!(m.expr(e).kind, ExprKind::Name(_) | ExprKind::Attribute { .. } | ExprKind::Call { .. });
+        let literal =
+            |e: ExprId| !matches!(m.expr(e).kind, ExprKind::Name(_) | ExprKind::Attribute { .. } | ExprKind::Call { .. });
         if literal(a) { Claim { what: b, is: m.text(a) } } else { Claim { what: a, is: m.text(b) } }
     };
     match &m.stmt(stmt).kind {
         StmtKind::Assert { test, .. } => Some(match &m.expr(*test).kind {
-            ExprKind::Compare { first, rest } if matches!(rest[..], [(CompareOp::Eq | CompareOp::Is, _)]) => equal(*first, rest[0].1),
+            ExprKind::Compare { first, rest } if matches!(rest[..], [(CompareOp::Eq | CompareOp::Is, _)]) => {
+                equal(*first, rest[0].1)
+            }
             ExprKind::Not(inner) => Claim { what: *inner, is: "False" },
             _ => Claim { what: *test, is: "True" },
         }),

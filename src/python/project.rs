@@ -127,6 +127,15 @@ impl Module {
         self.source.slice(self.expr(id).span)
     }
 
+    /// Comments that belong to a statement, without the `#`: the one at its end, and those right above it.
+    pub fn comments_at(&self, stmt: StmtId) -> impl Iterator<Item = &str> {
+        let span = self.stmt(stmt).span;
+        let beside = self.source.line(self.source.line_of(span.end)).split_once(" #").map(|(_, comment)| comment);
+        let above = (0..self.source.line_of(span.start)).rev();
+        let above = above.map_while(|line| self.source.line(line).trim_start().strip_prefix('#'));
+        beside.into_iter().chain(above)
+    }
+
     /// The lines of an expression, from 1.
     #[must_use]
     pub fn lines(&self, id: ExprId) -> std::ops::RangeInclusive<u32> {

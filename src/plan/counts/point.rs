@@ -102,7 +102,23 @@ pub(super) fn exact(m: &Module, number: ExprId, n: u64) -> Option<String> {
 /// Whether a name says how large something is: `_16_MB`, `kb_512`, `one_meg`. That of a function needs a number beside the unit, as
 /// `mb` alone may be anything.
 pub(super) fn says_its_size(name: &str, function: bool) -> bool {
-    const UNITS: &[&str] = &["kb", "mb", "gb", "kib", "mib", "gib", "meg", "megs", "megabyte", "megabytes", "kilobytes", "gigabyte"];
+    const UNITS: &[&str] = &[
+        "kb",
+        "mb",
+        "gb",
+        "kib",
+        "mib",
+        "gib",
+        "meg",
+        "megs",
+        "megabyte",
+        "megabytes",
+        "kilobytes",
+        "gigabyte",
+        "thousand",
+        "million",
+        "billion",
+    ];
     const NUMBERS: &[&str] = &["one", "two", "three", "four", "five", "six", "eight", "ten", "half", "a"];
     let lower = name.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split('_').filter(|part| !part.is_empty()).collect();
@@ -110,7 +126,10 @@ pub(super) fn says_its_size(name: &str, function: bool) -> bool {
     parts.iter().enumerate().any(|(i, part)| {
         let unit = part.trim_start_matches(|c: char| c.is_ascii_digit());
         UNITS.contains(&unit)
-            && (!function || unit.len() < part.len() || number(i.checked_sub(1).and_then(|i| parts.get(i))) || number(parts.get(i + 1)))
+            && (!function
+                || unit.len() < part.len()
+                || number(i.checked_sub(1).and_then(|i| parts.get(i)))
+                || number(parts.get(i + 1)))
     })
 }
 
@@ -219,14 +238,11 @@ pub(super) fn makes_much(name: &str) -> bool {
 
 /// A comment beside a statement, or above it, that holds its size against something else: `# well over the limit`.
 pub(super) fn compared_in_a_comment(m: &Module, stmt: StmtId) -> Option<String> {
-    const WORDS: &[&str] =
-        &["over", "above", "beyond", "exceed", "exceeds", "than", "bigger", "larger", "longer", "enough", "force", "forces", "limit"];
-    let span = m.stmt(stmt).span;
-    let beside = m.source.line(m.source.line_of(span.end)).split_once(" #").map(|(_, comment)| comment);
-    let above = (1..=m.source.line_of(span.start).saturating_sub(1))
-        .rev()
-        .map_while(|line| m.source.line(line).trim_start().strip_prefix('#'));
-    beside.into_iter().chain(above).find_map(|comment| {
+    const WORDS: &[&str] = &[
+        "over", "above", "beyond", "exceed", "exceeds", "than", "bigger", "larger", "longer", "enough", "force", "forces",
+        "limit",
+    ];
+    m.comments_at(stmt).find_map(|comment| {
         let words = comment.split(|c: char| !c.is_alphanumeric()).map(str::to_ascii_lowercase);
         let compares = words.into_iter().any(|word| WORDS.contains(&word.as_str()));
         compares.then(|| format!("`#{}`", comment.trim_end().chars().take(50).collect::<String>()))
@@ -265,6 +281,8 @@ pub(super) fn needs_much(m: &Module, regions: &[Span]) -> Option<&'static str> {
         "bigger than",
         "longer than",
         "size limit",
+        "size_limit",
+        "max_size",
         "truncat",
         "optimiz",
         "settime(",
@@ -295,7 +313,7 @@ pub(super) fn purpose(m: &Module, site: ExprId, regions: &[Span], old: u64) -> O
         return Some(format!("`{}` counts how many of it there are", m.text(quotient)));
     }
     // `"".join(… for i in range(9000))[:149051]`
-    let mut at = m.expr(site).parent;
+    let mut at = Some(site);
     while let Some(e) = at {
         // `[x * 0.01 for x in range(1, 10000)]`: up to where the numbers go.
         if let ExprKind::Comprehension { element, .. } = m.expr(e).kind
@@ -306,9 +324,9 @@ pub(super) fn purpose(m: &Module, site: ExprId, regions: &[Span], old: u64) -> O
         }
         // `b"\x81\x7e\xff\xff" + b"a" * 65535`: a head that says how long it is.
         if let ExprKind::Binary { op: BinaryOp::Add, left, right } = m.expr(e).kind
-            && let Some(head) = [left, right].into_iter().find(|x| {
-                matches!(m.expr(*x).kind, ExprKind::Str { bytes: true, .. }) && m.text(*x).contains("\\x")
-            })
+            && let Some(head) = [left, right]
+                .into_iter()
+                .find(|x| matches!(m.expr(*x).kind, ExprKind::Str { bytes: true, .. }) && m.text(*x).contains("\\x"))
         {
             return Some(format!("`{}` may hold its length", m.text(head).chars().take(40).collect::<String>()));
         }
@@ -445,7 +463,8 @@ pub(super) fn buffered(sem: &Semantics<'_>, m: &Arc<Module>, regions: &[Span], s
 pub(super) fn digested(m: &Module, regions: &[Span]) -> Option<String> {
     m.ast.exprs.iter().find_map(|expr| {
         let ExprKind::Str { text: Some(text), .. } = &expr.kind else { return None };
-        let digest = text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) && regions.iter().any(|r| r.contains(expr.span));
+        let digest =
+            text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) && regions.iter().any(|r| r.contains(expr.span));
         digest.then(|| format!("`{}…`", &text[..12]))
     })
 }
@@ -503,6 +522,16 @@ pub(super) fn named(m: &Module, regions: &[Span], stmt: StmtId, n: u64) -> Optio
                 line.split_once(" #").or_else(|| line.trim_start().split_once('#').filter(|(code, _)| code.is_empty()))?.1;
             names(comment).then(|| format!("the comment `#{}`", comment.chars().take(50).collect::<String>()))
         })
+    })
+}
+
+/// Whether a string in a statement holds a number: `assert len(keys) == 80, f"expected 80 keys"`.
+pub(super) fn told(m: &Module, stmt: StmtId, n: u64) -> bool {
+    let n = n.to_string();
+    m.ast.exprs.iter().any(|expr| {
+        matches!(expr.kind, ExprKind::Str { .. })
+            && expr.stmt == stmt
+            && m.source.slice(expr.span).split(|c: char| !c.is_ascii_digit()).any(|number| number == n)
     })
 }
 

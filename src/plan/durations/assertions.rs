@@ -99,6 +99,14 @@ impl Builder<'_, '_> {
         }
     }
 
+    /// `assert status["LastUpdateTime"] > update_time`: times that somebody else writes down are whole seconds as often as not (HAZARDS
+    /// row 13).
+    fn later(&mut self, m: &Arc<Module>, left: ExprId, op: CompareOp, right: ExprId) {
+        if matches!(op, CompareOp::Gt | CompareOp::Lt | CompareOp::NotEq) && is_moment(m, left) && is_moment(m, right) {
+            self.decline(format!("whether `{}` is later may depend on how finely it is told", excerpt(m, left)));
+        }
+    }
+
     fn comparison(&mut self, m: &Arc<Module>, left: ExprId, op: CompareOp, right: ExprId, env: &Env) {
         // What was empty when it was made is filled since.
         let counted = |e: ExprId| matches!(m.expr(e).kind, ExprKind::Call { func, .. } if m.text(func) == "len");
@@ -106,6 +114,7 @@ impl Builder<'_, '_> {
         let (value, constant, op) = match (known(left), known(right)) {
             (None, Some(c)) => (left, c, op),
             (Some(c), None) => (right, c, flipped(op)),
+            (None, None) => return self.later(m, left, op, right),
             _ => return,
         };
         let text = m.text(value).to_ascii_lowercase();
@@ -179,6 +188,13 @@ impl Builder<'_, '_> {
             _ => {}
         }
     }
+}
+
+/// Whether a name says when something was changed: `LastUpdateTime`, `modified_at`.
+fn is_moment(m: &Module, e: ExprId) -> bool {
+    let text = m.text(e).to_ascii_lowercase();
+    let any = |words: &[&str]| words.iter().any(|w| text.contains(w));
+    any(&["update", "modif", "mtime", "creat", "chang", "touch"]) && any(&["time", "date", "_at", "modified"]) && !text.contains('-')
 }
 
 fn flipped(op: CompareOp) -> CompareOp {

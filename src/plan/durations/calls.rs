@@ -308,7 +308,7 @@ impl Builder<'_, '_> {
         if c.integer && (unit - 1.0).abs() < 1e-9 && c.value >= MILLISECONDS {
             self.whole.push((c.value, name.to_owned()));
         }
-        if repeats && c.value * unit <= POLL_S {
+        if repeats && is_latency(name, c.value * unit) {
             // The product looks this often: latency, not a wait.
             self.model.slack = self.model.slack.max(c.value * unit);
             self.paced |= !looks(name);
@@ -378,7 +378,7 @@ impl Builder<'_, '_> {
             if c.value <= 0.0 || c.several {
                 continue;
             }
-            if repeats(&name) && c.value * unit <= POLL_S {
+            if repeats(&name) && is_latency(&name, c.value * unit) {
                 self.model.slack = self.model.slack.max(c.value * unit);
                 continue;
             }
@@ -568,6 +568,14 @@ fn counts_whole_seconds(m: &Module, function: &str, args: &[Arg]) -> bool {
         && args.first().is_some_and(|a| reads_clock(m, a.value))
 }
 
+/// A comment beside a statement, or above it, that speaks of how finely times are told: of files, of a database.
+pub(super) fn resolution(m: &Module, stmt: StmtId) -> Option<String> {
+    const WORDS: &[&str] =
+        &["resolution", "granular", "mtime", "timestamp", "time format", "modification time", "a second has", "full second"];
+    let comment = m.comments_at(stmt).find(|c| WORDS.iter().any(|w| c.to_ascii_lowercase().contains(w)))?;
+    Some(comment.trim_end().chars().take(50).collect())
+}
+
 /// The condition around a statement that reads the time of day: `if datetime.now().second >= 58: sleep(2.5)`.
 pub(super) fn on_the_wall_clock(m: &Module, stmt: StmtId) -> Option<ExprId> {
     let mut at = Some(stmt);
@@ -581,6 +589,12 @@ pub(super) fn on_the_wall_clock(m: &Module, stmt: StmtId) -> Option<ExprId> {
         at = m.stmt(id).parent;
     }
     None
+}
+
+/// Whether something is done so often that how often it is nobody can tell. What a plan has made a tenth of a second can be told yet, or
+/// the next round would plan otherwise; where it is how often something looks, nobody does.
+fn is_latency(name: &str, seconds: f64) -> bool {
+    if looks(name) { seconds <= POLL_S } else { seconds < POLL_S - 1e-9 }
 }
 
 /// The method that an argument is handed to.

@@ -243,12 +243,12 @@ impl Builder<'_, '_> {
 
     /// Declines where something comes about while the test sleeps, and no time that is known brings it.
     pub(super) fn unexplained(&mut self) {
+        let longest = self.windows().iter().map(|w| self.seconds(w)).fold(0.0, f64::max);
         for (form, what) in std::mem::take(&mut self.changing) {
-            let slept = self.seconds(&form);
             let times = self.timeouts.iter().map(|(t, _)| t).chain(&self.deadlines);
             let elsewhere = self.sleeps.iter().filter(|(_, naps)| naps.iter().all(|nap| nap.form != form));
             let others = elsewhere.flat_map(|(_, naps)| naps).map(|nap| &nap.form);
-            if !times.chain(others).any(|t| self.seconds(t) <= slept + 1e-9) {
+            if !times.chain(others).any(|t| self.seconds(t) <= longest + 1e-9) {
                 self.decline(format!("{what} while it sleeps, and no number here says after how long"));
             }
         }
@@ -297,8 +297,9 @@ pub(super) fn lives(name: &str, method: Option<&str>) -> bool {
 
 /// Whether a name says that a number is how often something happens in a second; not what is sampled, nor a part of something.
 fn is_rate(name: &str) -> bool {
-    const OTHER: &[&str] =
-        &["sample", "sampling", "frame", "bit", "baud", "learning", "dropout", "error", "failure", "success", "hit", "tax", "limit"];
+    const OTHER: &[&str] = &[
+        "sample", "sampling", "frame", "bit", "baud", "learning", "dropout", "error", "failure", "success", "hit", "tax", "limit",
+    ];
     let lower = name.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split('_').collect();
     parts.iter().any(|p| matches!(*p, "rate" | "rps" | "qps")) && !parts.iter().any(|p| OTHER.contains(p))

@@ -221,6 +221,18 @@ impl Builder<'_, '_> {
                 }
             }
         }
+        // So do those of one function that several threads run, each with a time of its own.
+        for (_, naps) in &self.sleeps {
+            for (i, a) in naps.iter().enumerate() {
+                for b in naps[i + 1..].iter().filter(|b| b.stmt == a.stmt) {
+                    let (p, q) = (self.seconds(&a.form), self.seconds(&b.form));
+                    if (p - q).abs() > 1e-9 {
+                        let (less, more) = if p < q { (a, b) } else { (b, a) };
+                        links.push(Link::Order(less.form.clone(), more.form.clone()));
+                    }
+                }
+            }
+        }
         self.model.links.extend(links);
     }
 
@@ -241,7 +253,7 @@ impl Builder<'_, '_> {
     }
 
     /// Sums of consecutive sleeps of one function, from each that something may begin with on; single ones first.
-    fn windows(&self) -> Vec<Form> {
+    pub(super) fn windows(&self) -> Vec<Form> {
         let mut out: Vec<Form> = self.naps().map(|nap| nap.form.clone()).collect();
         for (_, sleeps) in &self.sleeps {
             // Long functions would make quadratically many; beyond a dozen sleeps only neighbours are added up.
