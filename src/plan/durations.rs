@@ -161,24 +161,43 @@ pub fn duration_name(name: &str) -> Option<f64> {
         "threshold_s",
         "after",
     ];
-    let lower = name.to_ascii_lowercase();
-    let parts = lower.split('_').filter(|p| !p.is_empty());
-    let mut is_duration = false;
-    let mut last = "";
-    for p in parts {
-        is_duration |= WORDS.contains(&p) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
-        last = p;
-    }
-    if !is_duration || lower.split('_').any(is_share) {
+    let parts = words(name);
+    let is_duration = |p: &String| WORDS.contains(&p.as_str()) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
+    if !parts.iter().any(is_duration) || parts.iter().any(|p| is_share(p)) {
         return None;
     }
+    let last = parts.last().map_or("", String::as_str);
     Some(match last {
         "ms" | "millis" | "msec" | "milliseconds" => 1e-3,
         "us" | "micros" | "microseconds" => 1e-6,
         "minutes" | "mins" => 60.0,
-        "count" | "retries" | "size" | "max" | "limit" if !lower.ends_with("timeout") => return None,
+        "count" | "retries" | "size" | "max" | "limit" => return None,
         _ => 1.0,
     })
+}
+
+/// The words of a name, in lower case: `idle_timeout`, `idleTimeout`, `Idle-Timeout`.
+fn words(name: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut before = ' ';
+    for c in name.chars() {
+        if !c.is_alphanumeric() || c.is_uppercase() && before.is_lowercase() {
+            out.push(std::mem::take(&mut word));
+        }
+        if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    out.push(word);
+    out.retain(|word| !word.is_empty());
+    out
+}
+
+/// Whether a name is one of an interface beyond Python, which checks what it is told: `DelaySeconds`, `visibilityTimeout`.
+fn is_foreign(name: &str) -> bool {
+    name.chars().zip(name.chars().skip(1)).any(|(a, b)| a.is_lowercase() && b.is_uppercase())
 }
 
 /// Whether a word says that a number is a part of something.
@@ -188,8 +207,7 @@ fn is_share(word: &str) -> bool {
 
 /// Whether a name says that a number is a part of a time: `expiration_refresh_ratio`.
 fn share_of_time(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let (shares, rest): (Vec<&str>, Vec<&str>) = lower.split('_').partition(|word| is_share(word));
+    let (shares, rest): (Vec<String>, Vec<String>) = words(name).into_iter().partition(|word| is_share(word));
     !shares.is_empty() && duration_name(&rest.join("_")).is_some()
 }
 
@@ -297,6 +315,8 @@ struct Builder<'s, 'p> {
     quiet: Vec<Form>,
     /// Sleeps over which something changes that the test does not do itself, and what that is.
     changing: Vec<(Form, String)>,
+    /// Numbers that are written into strings.
+    spelled: Vec<Key>,
 }
 
 /// Describes the durations of one test.
@@ -343,6 +363,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         outside: None,
         quiet: Vec::new(),
         changing: Vec::new(),
+        spelled: Vec::new(),
     };
     // A fixture shared by many tests is charged to none of them, but what it waits for is theirs.
     let mut asleep: Vec<(Arc<Module>, ExprId, Form, f64)> = Vec::new();
@@ -423,6 +444,11 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
     }
     if b.expires && b.timeouts.is_empty() {
         b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
+    }
+    for key in &b.spelled {
+        if let Some(&i) = b.index.get(key) {
+            b.model.durations[i].whole = true;
+        }
     }
     b.unexplained();
     b.tie();

@@ -194,7 +194,9 @@ impl Builder<'_, '_> {
 fn is_moment(m: &Module, e: ExprId) -> bool {
     let text = m.text(e).to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|w| text.contains(w));
-    any(&["update", "modif", "mtime", "creat", "chang", "touch"]) && any(&["time", "date", "_at", "modified"]) && !text.contains('-')
+    any(&["update", "modif", "mtime", "creat", "chang", "touch"])
+        && any(&["time", "date", "_at", "modified"])
+        && !text.contains('-')
 }
 
 fn flipped(op: CompareOp) -> CompareOp {

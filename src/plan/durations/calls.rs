@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use super::{
-    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, looks, repeats,
+    Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, is_foreign,
+    looks, repeats,
 };
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, ExprId, ExprKind, Param, ParamKind, StmtId, StmtKind};
 use crate::python::project::Module;
 use crate::python::scope::{BindingKind, Lookup, MODULE};
 use crate::python::semantics::{ClassRef, Def, Semantics, Type, for_each_statement};
-use crate::python::value::Env;
+use crate::python::value::{Env, Term};
 use crate::source::Span;
 
 impl Builder<'_, '_> {
@@ -53,6 +54,17 @@ impl Builder<'_, '_> {
                     self.keeps_its_own_time("a program in a string takes part, whose speed no number here says");
                 }
                 ExprKind::Str { text: Some(text), .. } => self.spoken(m, e, text),
+                // `f"{LEASE}"`: who reads it may take no fraction.
+                ExprKind::Str { parts, .. } => {
+                    let terms =
+                        parts.iter().filter_map(|p| self.sem.constant(m, *p, env)).filter(|c| c.integer).flat_map(|c| c.terms);
+                    let key = |t: Term| Key {
+                        file: Arc::clone(&t.module.file),
+                        span: t.module.expr(t.expr).span,
+                        parameter: String::new(),
+                    };
+                    self.spelled.extend(terms.map(key));
+                }
                 ExprKind::Dict(items) => self.entries(m, items, env),
                 ExprKind::Call { func, args, .. } => self.call(m, e, *func, args, env, depth),
                 ExprKind::Attribute { attr, .. } if is_file_time(m.name(*attr)) => {
@@ -281,7 +293,11 @@ impl Builder<'_, '_> {
                 let name = m.name(k).to_owned();
                 self.rates(m, &name, arg.value);
                 if duration_name(&name).is_some() {
+                    let known = self.timeouts.len();
                     self.timeout(m, arg.value, &name, env, repeats(&name), lives(&name, method));
+                    if is_foreign(&name) {
+                        self.hold(known, "what it may be is a matter of the interface that takes it");
+                    }
                 }
             }
         }

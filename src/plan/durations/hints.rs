@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Builder, Key, Waited, duration_name, excerpt, repeats, share_of_time};
+use super::{Builder, Key, Waited, duration_name, excerpt, repeats, share_of_time, words};
 use crate::discover::Role;
 use crate::python::ast::{Arg, ArgKind, CompareOp, ExprId, ExprKind, StmtId, StmtKind};
 use crate::python::project::Module;
@@ -80,6 +80,10 @@ impl Builder<'_, '_> {
         let announced = announces(name);
         // `send_periodic(message, 0.01, 1)`: every hundredth of a second, for one.
         let mut period = periodic(name);
+        // `call_later(0.5, items.append, 1)`: what comes after the function is told to it.
+        let number = |arg: &Arg| matches!(m.expr(arg.value).kind, ExprKind::Int(_) | ExprKind::Float(_));
+        let first = args.iter().position(number).unwrap_or(args.len());
+        let function = args[first..].iter().position(|arg| !number(arg)).map_or(args.len(), |at| first + at);
         for (i, arg) in args.iter().enumerate() {
             match arg.kind {
                 ArgKind::Positional => {}
@@ -104,7 +108,7 @@ impl Builder<'_, '_> {
                         self.hold(known, &format!("what `{name}` does with it is not seen"));
                     }
                 }
-                ExprKind::Int(_) | ExprKind::Float(_) if announced => {
+                ExprKind::Int(_) | ExprKind::Float(_) if announced && i < function => {
                     self.timeout(m, arg.value, "after", env, std::mem::take(&mut period), lives(name, Some(name)));
                 }
                 ExprKind::Float(seconds) if (SHORT_S..=LONG_S).contains(seconds) && !reckons(name) => {
@@ -272,7 +276,7 @@ impl Builder<'_, '_> {
 /// seconds more often than not (HAZARDS row 13).
 pub(super) fn lives(name: &str, method: Option<&str>) -> bool {
     let Some(method) = method else { return false };
-    let words: Vec<String> = name.to_ascii_lowercase().split('_').map(str::to_owned).collect();
+    let words = words(name);
     let any = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
     any(&["ttl", "expire", "expires", "expiry", "expiration", "lease", "age", "lifetime"])
         // `hexpire("key", timedelta(seconds=1))`
@@ -300,9 +304,8 @@ fn is_rate(name: &str) -> bool {
     const OTHER: &[&str] = &[
         "sample", "sampling", "frame", "bit", "baud", "learning", "dropout", "error", "failure", "success", "hit", "tax", "limit",
     ];
-    let lower = name.to_ascii_lowercase();
-    let parts: Vec<&str> = lower.split('_').collect();
-    parts.iter().any(|p| matches!(*p, "rate" | "rps" | "qps")) && !parts.iter().any(|p| OTHER.contains(p))
+    let parts = words(name);
+    parts.iter().any(|p| matches!(p.as_str(), "rate" | "rps" | "qps")) && !parts.iter().any(|p| OTHER.contains(&p.as_str()))
 }
 
 /// Whether a function's name says that it is handed a time: `call_later`, `submit_after`, `set_timeout`.
@@ -324,13 +327,12 @@ fn announces(name: &str) -> bool {
         "debounce",
         "throttle",
     ];
-    let lower = name.to_ascii_lowercase();
-    !lower.starts_with("assert") && lower.split('_').any(|part| WORDS.contains(&part))
+    !name.starts_with("assert") && words(name).iter().any(|part| WORDS.contains(&part.as_str()))
 }
 
 /// Whether the first time that a function is handed is how often it is to do something.
 fn periodic(name: &str) -> bool {
-    name.to_ascii_lowercase().split('_').any(|part| matches!(part, "every" | "interval" | "periodic"))
+    words(name).iter().any(|part| matches!(part.as_str(), "every" | "interval" | "periodic"))
 }
 
 /// Functions that do something else with a fraction than wait for it.

@@ -63,3 +63,25 @@ def test_update_time(client):
     client.put("two")
     status = client.status()
     assert status["LastUpdateTime"] > update_time
+
+
+def test_visible_again(queues):
+    queue = queues.create(Attributes={"VisibilityTimeout": "1"})
+    queue.receive()
+    time.sleep(1.1)
+    assert queue.receive()
+
+
+PAUSE = 1
+
+
+def test_spelled_out(queues):
+    queue = queues.create(attributes=f"pause:{PAUSE}")
+    time.sleep(PAUSE)
+    assert queue.receive()
+
+
+def test_delayed(queues):
+    queues.send("one", DelaySeconds=1)
+    time.sleep(1.1)
+    assert queues.receive() == ["one"]
