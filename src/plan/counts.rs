@@ -5,12 +5,13 @@
 //! and moves with it, or harmless, or unexplained: then nothing moves and the finding says which number stood in the way.
 
 mod point;
+mod said;
 
 use std::sync::Arc;
 
-use self::point::{
-    boundary, buffered, compared_in_a_comment, digested, exact, expected, is_the_point, makes_much, measures_speed, named,
-    needs_much, purpose, raises, says_its_size, shaped, statistical, together, told,
+use self::point::{boundary, buffered, exact, expected, purpose, raises, shaped, statistical, together};
+use self::said::{
+    compared_in_a_comment, digested, is_the_point, makes_much, measures_speed, named, needs_much, says_its_size, told,
 };
 use super::number::{format_like, rewrite_number};
 use crate::discover::Role;

@@ -162,7 +162,9 @@ pub fn duration_name(name: &str) -> Option<f64> {
         "after",
     ];
     let parts = words(name);
-    let is_duration = |p: &String| WORDS.contains(&p.as_str()) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
+    // `expiretime` and `readtimeout` are two words each.
+    let is_word = |p: &str| WORDS.contains(&p) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
+    let is_duration = |p: &String| is_word(p) || p.strip_suffix("time").is_some_and(is_word) || p.ends_with("timeout");
     if !parts.iter().any(is_duration) || parts.iter().any(|p| is_share(p)) {
         return None;
     }

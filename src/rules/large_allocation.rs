@@ -20,7 +20,9 @@
 //!
 //! ## Fix
 //! The size shrinks to the budget, with the assertions that hold the same number. A limit of the product that the size exceeds is still
-//! exceeded. *Unsafe*: the size may be the point. Declined when some number nearby may depend on it in a way that cannot be seen.
+//! exceeded. *Unsafe*: the size may be the point. Declined when some number nearby may depend on it in a way that cannot be seen, and
+//! where something says what size it has to be: a name (`four_mb`), a comment, an exact number (`100 * 1024 - 72`), a digest, an error
+//! that is expected, a limit that several of them exceed together.
 
 use std::sync::Arc;
 

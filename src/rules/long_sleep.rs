@@ -29,7 +29,8 @@
 //! asserts on elapsed time. The group shrinks to the smallest values that keep every order between them with a margin of 0.1 s.
 //! The fix is *unsafe*: the code under test may need longer than it was given, and only a run can tell. It is declined where
 //! something outside of the test decides how long a wait takes (a child process, a network peer, file times, an alarm), where a
-//! number is the product's own, and where two numbers are so close that a smaller gap would be luck.
+//! number is the product's own, where two numbers are so close that a smaller gap would be luck, and where what is asserted changes
+//! over a sleep although no number that is known brings that about.
 //!
 //! Sleeps in tests that use a fixture named `fast_time`, or are marked `slow`, are not reported, nor those that
 //! something else ends: a timeout, a cancelled task, a killed process; nor those of a mocked clock.
