@@ -18,3 +18,7 @@ def test_just_within_the_limit():
 
 def test_one_more_than_a_round_number():
     assert not fits("y" * (50_000 + 1))
+
+
+def test_longer_than_two_bytes_hold(frames):
+    assert frames(65536 * b"a")

@@ -63,3 +63,15 @@ def test_sent(channel):
 
 def test_paused_reader(reader):
     assert reader.read("x" * 90_000)
+
+
+def test_culled(cache):
+    million = b"x" * 1_000_000
+    for key in range(10):
+        cache[key] = million
+    assert len(cache) == 10
+
+
+def test_served(reactor, site):
+    site.put("numbers", b"1" * 200_000)
+    assert reactor.listenTCP(0, site)
