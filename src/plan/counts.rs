@@ -100,18 +100,19 @@ pub fn plan(
     {
         return Err(format!("`{name}` says that it is to be large"));
     }
-    let names = [m.expr(term.expr).stmt, home].map(|s| assigned_name(m, s));
+    // What the number is kept under, and what is made with it.
+    let [number, name] = [m.expr(term.expr).stmt, home].map(|s| assigned_name(m, s));
     if dimension == Dimension::Size {
         let functions = functions.iter().filter_map(|&f| m.function(f)).map(|f| m.name(f.name));
-        let name = names.into_iter().flatten().find(|n| says_its_size(n, false));
-        if let Some(name) = name.or_else(|| functions.into_iter().find(|n| says_its_size(n, true))) {
-            return Err(format!("`{name}` says how large it is to be"));
+        let variables = number.into_iter().chain(name).map(|n| (n, false));
+        if let Some((says, _)) = variables.chain(functions.map(|n| (n, true))).find(|(n, function)| says_its_size(n, *function)) {
+            return Err(format!("`{says}` says how large it is to be"));
         }
     }
-    if measures_speed(m) && (dimension == Dimension::Size || old >= MANY) {
+    if measures_speed(m, &sem.suite.root) && (dimension == Dimension::Size || old >= MANY) {
         return Err("where it is says that it is about speed".to_owned());
     }
-    if let Some(expected) = raises(m, &regions, site, names[1].filter(|_| dimension == Dimension::Size)) {
+    if let Some(expected) = raises(m, &regions, site, name.filter(|_| dimension == Dimension::Size)) {
         return Err(format!("`{}` may expect that it is so much", m.text(expected).lines().next().unwrap_or_default()));
     }
     if dimension == Dimension::Size
@@ -139,7 +140,7 @@ pub fn plan(
         return Err(format!("`{name}` is a limit"));
     }
     if (dimension == Dimension::Size || old >= MANY)
-        && let Some(call) = buffered(sem, m, &regions, names[1])
+        && let Some(call) = buffered(sem, m, &regions, name)
     {
         return Err(format!("`{call}` moves it through a socket, pipe or process, whose buffers it may have to fill"));
     }
@@ -183,7 +184,7 @@ pub fn plan(
         }
     }
     let much = dimension == Dimension::Size || old >= MANY;
-    let all = match names[1] {
+    let all = match name {
         Some(name) if dimension == Dimension::Size => together(sem, m, &regions, name).saturating_mul(constant.count()),
         _ => 0,
     };

@@ -154,24 +154,29 @@ fn claim(m: &Module, stmt: StmtId) -> Option<Claim<'_>> {
     }
 }
 
+/// The `with` around a statement that expects something to go wrong, and the call that says what.
+#[must_use]
+pub fn raises_around(m: &Module, stmt: StmtId) -> Option<(StmtId, ExprId)> {
+    outwards(m, stmt).find_map(|around| {
+        let StmtKind::With { items, .. } = &m.stmt(around).kind else { return None };
+        let expected = items.iter().map(|(item, _)| *item).find(|item| expects_failure(m, *item))?;
+        Some((around, expected))
+    })
+}
+
 /// The `raises` whose block ends with a statement, or repeats it until something goes wrong.
 #[must_use]
 pub fn raises_over(m: &Module, stmt: StmtId) -> Option<ExprId> {
-    let (mut inner, mut repeated) = (stmt, false);
-    while let Some(around) = m.stmt(inner).parent {
-        match &m.stmt(around).kind {
-            StmtKind::With { items, body, .. } => {
-                if let Some(expected) = items.iter().map(|(item, _)| *item).find(|item| expects_failure(m, *item)) {
-                    return (repeated || body.last() == Some(&inner)).then_some(expected);
-                }
-            }
-            StmtKind::For { .. } | StmtKind::While { .. } => repeated = true,
-            StmtKind::Function(_) | StmtKind::Class(_) => return None,
-            _ => {}
-        }
-        inner = around;
-    }
-    None
+    let (around, expected) = raises_around(m, stmt)?;
+    let StmtKind::With { body, .. } = &m.stmt(around).kind else { return None };
+    let last = body.last().is_some_and(|last| m.stmt(*last).span.contains(m.stmt(stmt).span));
+    let is_loop = |s: StmtId| matches!(m.stmt(s).kind, StmtKind::For { .. } | StmtKind::While { .. });
+    (last || outwards(m, stmt).take_while(|s| *s != around).any(is_loop)).then_some(expected)
+}
+
+/// The statements around one, from the inside out.
+fn outwards(m: &Module, stmt: StmtId) -> impl Iterator<Item = StmtId> {
+    std::iter::successors(m.stmt(stmt).parent, |s| m.stmt(*s).parent)
 }
 
 /// `pytest.raises(…)`, `self.assertRaises(…)`

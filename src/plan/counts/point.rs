@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Dimension;
-use crate::python::assertion::expects_failure;
+use crate::python::assertion::{expects_failure, raises_around};
 use crate::python::ast::{BinaryOp, Clause, CompareOp, ExprId, ExprKind, StmtKind, Symbol};
 use crate::python::project::Module;
 use crate::python::semantics::{Semantics, Type};
@@ -42,26 +42,9 @@ pub(super) fn exact(m: &Module, number: ExprId, n: u64) -> Option<String> {
 
 /// What is to go wrong with it: the `raises` that it stands in, or that something is handed to which is kept under a name of its own.
 pub(super) fn raises(m: &Module, regions: &[Span], site: ExprId, name: Option<&str>) -> Option<ExprId> {
-    let expects = |e: ExprId| expects_failure(m, e);
     let around = |e: ExprId| {
-        let mut at = Some(e);
-        while let Some(inner) = at {
-            if expects(inner) {
-                return Some(inner);
-            }
-            at = m.expr(inner).parent;
-        }
-        let mut at = Some(m.expr(e).stmt);
-        while let Some(stmt) = at {
-            if let StmtKind::With { items, body, .. } = &m.stmt(stmt).kind
-                && body.iter().any(|s| m.stmt(*s).span.contains(m.expr(e).span))
-                && let Some((expected, _)) = items.iter().find(|(item, _)| expects(*item))
-            {
-                return Some(*expected);
-            }
-            at = m.stmt(stmt).parent;
-        }
-        None
+        let inside = std::iter::successors(Some(e), |e| m.expr(*e).parent).find(|e| expects_failure(m, *e));
+        inside.or_else(|| raises_around(m, m.expr(e).stmt).map(|(_, expected)| expected))
     };
     around(site).or_else(|| {
         m.ast.exprs.iter().enumerate().find_map(|(i, expr)| {

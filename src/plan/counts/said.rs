@@ -1,5 +1,7 @@
 //! What says, in so many words, that how much a test takes is its point: names, comments, messages and other strings.
 
+use std::path::Path;
+
 use super::Dimension;
 use crate::python::ast::{ExprKind, StmtId, StmtKind};
 use crate::python::project::Module;
@@ -99,10 +101,11 @@ pub(super) fn says_its_size(name: &str, function: bool) -> bool {
 }
 
 /// Whether the path of a file says that it is about how fast something is: `benchmarks/test_copy.py`.
-pub(super) fn measures_speed(m: &Module) -> bool {
-    let path = m.file.with_extension("");
-    let words = path.iter().rev().take(3).filter_map(|part| part.to_str());
-    words.flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric())).any(|word| {
+///
+/// Where the suite itself lies says nothing.
+pub(super) fn measures_speed(m: &Module, suite: &Path) -> bool {
+    let path = m.file.strip_prefix(suite).unwrap_or(&m.file).with_extension("");
+    path.iter().filter_map(|part| part.to_str()).flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric())).any(|word| {
         let word = word.to_ascii_lowercase();
         matches!(word.as_str(), "perf" | "performance" | "bench" | "benchmark" | "benchmarks" | "stress")
     })
@@ -121,8 +124,8 @@ pub(super) fn compared_in_a_comment(m: &Module, stmt: StmtId) -> Option<String> 
         "limit",
     ];
     m.comments_at(stmt).find_map(|comment| {
-        let words = comment.split(|c: char| !c.is_alphanumeric()).map(str::to_ascii_lowercase);
-        let compares = words.into_iter().any(|word| WORDS.contains(&word.as_str()));
+        let mut words = comment.split(|c: char| !c.is_alphanumeric()).map(str::to_ascii_lowercase);
+        let compares = words.any(|word| WORDS.contains(&word.as_str()));
         compares.then(|| format!("`#{}`", comment.trim_end().chars().take(50).collect::<String>()))
     })
 }

@@ -121,7 +121,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    /// `start(user_count=6, spawn_rate=1)`: how much has happened by then is a matter of how long that is. `Renewal(ratio=0.8)`: so much
+    /// `start(user_count=6, spawn_rate=1)`: how much has happened by then is a matter of how long that is. `Renewal(expiration_ratio=0.8)`: so much
     /// of a time that is not seen here.
     pub(super) fn rates(&mut self, m: &Arc<Module>, name: &str, value: ExprId) {
         if matches!(m.expr(value).kind, ExprKind::Int(_) | ExprKind::Float(_)) && (is_rate(name) || share_of_time(name)) {

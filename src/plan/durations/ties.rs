@@ -78,7 +78,7 @@ impl Builder<'_, '_> {
                 if *repeating && t > 0.0 && w > 2.0 * t {
                     let k = (w / t).floor();
                     let times = |k: f64| timeout.iter().map(|&(i, f)| (i, f * k)).collect::<Form>();
-                    // Of an even number of them, the last may be just over or just about to be.
+                    // Where they fit in exactly, the last may be just over or just about to be.
                     let over = if w - k * t >= Limits::SECONDS.tolerance_min { k } else { k - 1.0 };
                     if over > 1.0 {
                         links.push(Link::Order(times(over), window.clone()));
