@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use testdiet::python::lower::{lower, parse};
+use testdiet::python::lower::lower;
 use testdiet::source::SourceFile;
 
 /// Passes over the files; the fastest counts, as the others were disturbed by something else.
@@ -23,30 +23,27 @@ fn main() {
         .map(|file| file.text().to_owned())
         .collect();
     let bytes: usize = texts.iter().map(String::len).sum();
-    let mut best = [Duration::MAX; 3];
+    let mut best = [Duration::MAX; 2];
     let (mut exprs, mut stmts) = (0, 0);
     for _ in 0..PASSES {
-        let mut took = [Duration::ZERO; 3];
+        let mut took = [Duration::ZERO; 2];
         (exprs, stmts) = (0, 0);
         for text in &texts {
             let start = Instant::now();
-            let Some(tree) = parse(text) else { continue };
+            let ast = lower(text);
             took[0] += start.elapsed();
-            let start = Instant::now();
-            let ast = lower(&tree, text);
-            took[1] += start.elapsed();
             exprs += ast.exprs.len();
             stmts += ast.stmts.len();
             let start = Instant::now();
             drop(ast);
-            took[2] += start.elapsed();
+            took[1] += start.elapsed();
         }
         for (best, took) in best.iter_mut().zip(took) {
             *best = (*best).min(took);
         }
     }
     println!("{} files, {bytes} bytes, {exprs} expressions, {stmts} statements", texts.len());
-    for (what, took) in ["parse", "lower", "drop"].iter().zip(best) {
+    for (what, took) in ["lower", "drop"].iter().zip(best) {
         println!("{what:>6} {:6.2} ns/byte", took.as_nanos() as f64 / bytes as f64);
     }
 }

@@ -346,14 +346,14 @@ impl<'i> Run<'i> {
         let read: Vec<_> = (0..self.input.files.len()).into_par_iter().map(|i| self.read(i)).collect();
         let mut wanted: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
         let mut idle: Vec<(usize, Arc<SourceFile>, Mask)> = Vec::new();
-        let mut weights: BTreeMap<Mask, usize> = BTreeMap::new();
         for (i, source) in read.into_iter().enumerate() {
             match source {
                 Ok((source, m, speaks)) => {
-                    if !self.knows(i, Part::Judged) {
-                        *weights.entry(m).or_default() += source.text().len();
+                    if m.is_empty() && !speaks {
+                        idle.push((i, source, m));
+                    } else {
+                        wanted.push((i, source, m));
                     }
-                    if m.is_empty() && !speaks { idle.push((i, source, m)) } else { wanted.push((i, source, m)) }
                 }
                 Err(SourceError::Io(e)) => {
                     let path = self.input.files[i].0.path.clone();
@@ -362,7 +362,6 @@ impl<'i> Run<'i> {
                 Err(e) => checked.findings.extend(self.undecodable(i, &e)),
             }
         }
-        self.project.queries.prepare(&weights);
         // A file without a trigger of its own may call helpers that sleep, or use constants that a fix would change.
         // A conftest.py that does so passes it on to those who use its fixtures.
         let mut asked = 0;
@@ -459,19 +458,15 @@ impl<'i> Run<'i> {
     /// Judges a file, and says what that rests on.
     fn judge(&self, i: usize, source: Arc<SourceFile>, mask: Mask) -> (Judged, Vec<Fact>) {
         let (found, settings) = &self.input.files[i];
-        let nothing = || (Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None }, Vec::new());
         // A test module is dropped when it is judged; what others import is kept and shared.
         let module = if let Some(module) = self.project.loaded(&found.path) {
             module
         } else if found.role == Role::Test {
-            match self.project.parse(source, found.role, mask) {
-                Ok(module) => Arc::new(module),
-                Err(_) => return nothing(),
-            }
+            Arc::new(self.project.parse(source, found.role, mask))
         } else {
             match self.project.load(&found.path) {
                 Some(module) => module,
-                None => return nothing(),
+                None => return (Judged { drafts: Vec::new(), models: Vec::new(), total: None, suppressions: None }, Vec::new()),
             }
         };
         let sem = Semantics::new(&self.project, Arc::clone(&found.suite));

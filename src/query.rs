@@ -13,24 +13,24 @@
 //! tree-sitter accepts unknown predicates and captures silently, which would turn a typing error into a rule that
 //! finds nothing. Here they are errors at load, with file and line.
 //!
-//! Every file starts with its triggers (see [`trigger`]). A file of Python in which none holds is not parsed, and only queries
-//! that some file needs are compiled (a pattern costs about 0.5 ms). What is compiled for a file is one tree-sitter query, so
-//! matching is one pass a file.
+//! Every file starts with its triggers (see [`trigger`]). A file of Python in which none holds is not parsed. testdiet's own
+//! queries are matched on the tree that the semantic model is built on (see [`shape`]), all in one pass. A project's own may ask
+//! for anything in the grammar: tree-sitter runs them (see [`own`]), over the files that trigger them.
 
+mod own;
+mod shape;
 mod trigger;
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use rayon::prelude::*;
 use regex::bytes::RegexSet;
-use tree_sitter::{Query, QueryCursor, QueryErrorKind, QueryPredicateArg, StreamingIterator, Tree};
 
+use self::own::OwnQueries;
+use self::shape::{Drawn, Node, Term};
 use self::trigger::{Expressions, Text, Triggers};
 use crate::config::Budgets;
 use crate::python::ast::{Ast, ExprId};
-use crate::source::Span;
 
 /// What a query looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -216,6 +216,10 @@ impl Mask {
     const fn within(self, other: Self) -> bool {
         self.0 & !other.0 == 0
     }
+
+    const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 struct File {
@@ -229,20 +233,24 @@ struct File {
 pub struct Queries {
     files: Vec<File>,
     triggers: RegexSet,
-    compiled: Mutex<HashMap<Mask, Arc<Compiled>>>,
+    /// The patterns of testdiet's own queries.
+    builtin: Vec<(Drawn, Arc<Pattern>)>,
+    /// What their captures mean, by index.
+    captures: Vec<Meaning>,
+    own: Option<OwnQueries>,
 }
 
-/// Queries compiled into one.
-pub struct Compiled {
-    mask: Mask,
-    query: Query,
-    patterns: Vec<Arc<Pattern>>,
-    /// Site kind or role by capture index.
-    captures: Vec<Result<SiteKind, Option<Role>>>,
+/// What a capture means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Site(SiteKind),
+    Part(Role),
+    /// The query's own business.
+    Nothing,
 }
 
-#[derive(Debug, Clone)]
 /// A project's own query: its file, its text, and the index of the rule it belongs to.
+#[derive(Debug, Clone)]
 pub struct Own {
     /// Path, for messages.
     pub file: PathBuf,
@@ -295,14 +303,24 @@ impl Queries {
         }
         let triggers =
             expressions.build().map_err(|e| QueryError { file: "queries".to_owned(), line: 1, message: e.to_string() })?;
-        let queries = Self { files, triggers, compiled: Mutex::new(HashMap::new()) };
-        // A project's own query is compiled now, triggered or not, so that a mistake in it is told at once.
-        for i in 0..queries.files.len() {
-            if queries.files[i].custom.is_some() {
-                queries.compile(Mask(1 << i))?;
-            }
+        let own = OwnQueries::compile(&files)?;
+        let mut names = Vec::new();
+        let mut drawn = Vec::new();
+        for (i, file) in files.iter().enumerate().filter(|(_, file)| file.custom.is_none()) {
+            let error = |(offset, message): (usize, String)| file.error(offset, message);
+            drawn.extend(shape::read(&file.text, &mut names).map_err(error)?.into_iter().map(|drawn| (i, drawn)));
         }
-        Ok(queries)
+        let captures: Vec<Meaning> = names
+            .iter()
+            .map(|name| meaning(name).map_err(|message| QueryError { file: "queries".to_owned(), line: 1, message }))
+            .collect::<Result<_, _>>()?;
+        let builtin = drawn.into_iter().map(|(i, mut drawn)| {
+            let written = drawn.written();
+            let pattern = files[i].pattern(Mask(1 << i), drawn.offset, written, &captures)?;
+            Ok((drawn, Arc::new(pattern)))
+        });
+        let builtin = builtin.collect::<Result<_, _>>()?;
+        Ok(Self { files, triggers, builtin, captures, own })
     }
 
     /// Which queries have something to look for in a text. One without triggers always has.
@@ -316,129 +334,120 @@ impl Queries {
         Mask(mask)
     }
 
-    /// Compiles what a run needs, given how many bytes of source have triggered which queries.
-    ///
-    /// Compiling a query costs about as much as running it over 200 KB of source, and every pattern costs at every node of
-    /// every file it is run over. So a set of queries that much source needs is compiled for itself, and one for all the
-    /// others together. A query that does not compile is told when it is asked for.
-    pub fn prepare(&self, weights: &BTreeMap<Mask, usize>) {
-        const WORTH_IT: usize = 200_000;
-        let mut wanted: Vec<Mask> = weights.iter().filter(|(m, n)| !m.is_empty() && **n >= WORTH_IT).map(|(m, _)| *m).collect();
-        let rest = weights.iter().filter(|(_, n)| **n < WORTH_IT).fold(Mask::NONE, |all, (m, _)| all.union(*m));
-        if !rest.is_empty() {
-            wanted.push(rest);
-        }
-        wanted.par_iter().for_each(|&mask| {
-            if let Ok(compiled) = self.compile(mask) {
-                self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(mask, Arc::new(compiled));
-            }
-        });
+    /// All patterns.
+    pub fn patterns(&self) -> impl Iterator<Item = &Arc<Pattern>> {
+        self.builtin.iter().map(|(_, pattern)| pattern).chain(self.own.iter().flat_map(OwnQueries::patterns))
     }
 
-    /// The queries of a mask as one, compiled once; a wider one that is there already serves too.
-    ///
-    /// # Errors
-    /// As [`Queries::load`].
-    pub fn compiled(&self, mask: Mask) -> Result<Arc<Compiled>, QueryError> {
-        let mut cache = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = cache.iter().filter(|(have, _)| mask.within(**have)).min_by_key(|(have, _)| have.0.count_ones());
-        if let Some((_, found)) = fitting {
-            return Ok(Arc::clone(found));
-        }
-        let compiled = Arc::new(self.compile(mask)?);
-        cache.insert(mask, Arc::clone(&compiled));
-        Ok(compiled)
-    }
-
-    fn compile(&self, mask: Mask) -> Result<Compiled, QueryError> {
-        let chosen: Vec<(Mask, &File)> =
-            self.files.iter().enumerate().map(|(i, file)| (Mask(1 << i), file)).filter(|(one, _)| one.within(mask)).collect();
-        let mut text = String::new();
-        let mut starts = Vec::new();
-        for (_, file) in &chosen {
-            starts.push(text.len());
-            text.push_str(&file.text);
-            text.push('\n');
-        }
-        // Which file an offset of the joined text is in, and its line there.
-        let origin = |offset: usize| {
-            let i = starts.partition_point(|&s| s <= offset).saturating_sub(1);
-            let line = text[starts[i]..offset.min(text.len())].matches('\n').count() + 1;
-            (chosen[i], line)
-        };
-        let error = |offset: usize, message: String| {
-            let ((_, file), line) = origin(offset);
-            QueryError { file: file.name.clone(), line, message }
-        };
-        let query = Query::new(&tree_sitter_python::LANGUAGE.into(), &text).map_err(|e| {
-            let what = match e.kind {
-                QueryErrorKind::NodeType => {
-                    format!("there is no node type `{}` in tree-sitter-python", e.message.trim_matches('"'))
+    /// Runs those of the wanted queries over a file, in the order of the sites. A match whose captures have no expression in the
+    /// tree (a nesting too deep to lower) is dropped.
+    #[must_use]
+    pub fn run(&self, wanted: Mask, ast: &Ast, text: &str) -> Vec<Match> {
+        let mut found = Vec::new();
+        let builtin: Vec<_> = self.builtin.iter().filter(|(_, pattern)| pattern.query.within(wanted)).collect();
+        if !builtin.is_empty() {
+            shape::nodes(ast, &mut |kind, node| {
+                for (drawn, pattern) in builtin.iter().filter(|(drawn, _)| drawn.root().is_none_or(|root| root == kind)) {
+                    drawn.fits(ast, node, &mut |captures| {
+                        let captures = captures.iter().filter_map(|&(index, node)| match node {
+                            Node::Expr(id) => Some((index, id)),
+                            _ => None,
+                        });
+                        found.extend(Match::new(pattern, captures.collect(), &self.captures));
+                    });
                 }
-                QueryErrorKind::Field => format!("there is no field `{}` in tree-sitter-python", e.message.trim_matches('"')),
-                QueryErrorKind::Capture => {
-                    format!("the predicate names `@{}`, which the pattern does not capture", e.message.trim_matches('"'))
-                }
-                QueryErrorKind::Structure => "this pattern can never match".to_owned(),
-                _ => e.message.clone(),
-            };
-            error(e.offset, what)
-        })?;
-        let mut captures = Vec::new();
-        for name in query.capture_names() {
-            if let Some((_, kind)) = SITES.iter().find(|(n, _)| n == name) {
-                captures.push(Ok(*kind));
-            } else if let Some((_, role)) = ROLES.iter().find(|(n, _)| n == name) {
-                captures.push(Err(Some(*role)));
-            } else if name.starts_with('_') {
-                captures.push(Err(None));
-            } else {
-                let known: Vec<String> =
-                    SITES.iter().map(|s| s.0).chain(ROLES.iter().map(|r| r.0)).map(|n| format!("@{n}")).collect();
-                let at = text.find(&format!("@{name}")).unwrap_or(0);
-                return Err(error(
-                    at,
-                    format!("unknown capture `@{name}`; the captures are {} (and any that starts with `@_`)", known.join(" ")),
-                ));
-            }
+            });
         }
-        let mut patterns = Vec::new();
-        for i in 0..query.pattern_count() {
-            let at = query.start_byte_for_pattern(i);
-            let ((one, file), line) = origin(at);
-            let pattern = pattern(&query, i, &captures, file, &text[at..query.end_byte_for_pattern(i)])
-                .map_err(|message| error(at, message))?;
-            patterns.push(Arc::new(Pattern { origin: format!("{}:{line}", file.name), query: one, ..pattern }));
+        if let Some(own) = &self.own {
+            own.run(wanted, ast, text, &mut found);
         }
-        Ok(Compiled { mask, query, patterns, captures })
+        found.sort_by_key(|m| ast.expr(m.site).span.start);
+        found
     }
 }
 
-fn pattern(
-    query: &Query,
-    i: usize,
-    captures: &[Result<SiteKind, Option<Role>>],
-    file: &File,
-    text: &str,
-) -> Result<Pattern, String> {
-    let kinds: Vec<SiteKind> = query
-        .capture_names()
-        .iter()
-        .zip(captures)
-        .filter(|(name, kind)| kind.is_ok() && mentions(text, name))
-        .filter_map(|(_, kind)| kind.ok())
-        .collect();
-    let [kind] = kinds[..] else {
+impl Match {
+    fn new(pattern: &Arc<Pattern>, captures: Vec<(u32, ExprId)>, meanings: &[Meaning]) -> Option<Self> {
+        let is = |wanted: fn(Meaning) -> bool| {
+            captures.iter().rev().find(|(index, _)| wanted(meanings[*index as usize])).map(|(_, expr)| *expr)
+        };
+        let site = is(|meaning| matches!(meaning, Meaning::Site(_)))?;
+        let amount = is(|meaning| meaning == Meaning::Part(Role::Amount));
+        let unit = is(|meaning| meaning == Meaning::Part(Role::Unit));
+        let receiver = is(|meaning| meaning == Meaning::Part(Role::Receiver));
+        Some(Self { pattern: Arc::clone(pattern), site, amount, unit, receiver, captures })
+    }
+}
+
+/// What a capture of some name means.
+fn meaning(name: &str) -> Result<Meaning, String> {
+    if let Some((_, kind)) = SITES.iter().find(|(n, _)| *n == name) {
+        return Ok(Meaning::Site(*kind));
+    }
+    if let Some((_, role)) = ROLES.iter().find(|(n, _)| *n == name) {
+        return Ok(Meaning::Part(*role));
+    }
+    if name.starts_with('_') {
+        return Ok(Meaning::Nothing);
+    }
+    let known = SITES.iter().map(|s| s.0).chain(ROLES.iter().map(|r| r.0)).map(|n| format!("@{n}"));
+    let known = known.collect::<Vec<_>>().join(" ");
+    Err(format!("unknown capture `@{name}`; the captures are {known} (and any that starts with `@_`)"))
+}
+
+/// What a pattern says besides what it looks like.
+struct Written {
+    /// The captures in it.
+    captures: Vec<u32>,
+    /// Names without `#`, and what follows them.
+    predicates: Vec<(String, Vec<Term>)>,
+    settings: Vec<(String, String)>,
+}
+
+impl Drawn {
+    /// Takes out what it says besides what it looks like.
+    fn written(&mut self) -> Written {
+        let mut written = Written { captures: self.captures(), predicates: Vec::new(), settings: Vec::new() };
+        for (operator, terms) in std::mem::take(&mut self.predicates) {
+            match (operator.as_str(), terms.as_slice()) {
+                ("set!", [Term::Text(key), Term::Text(value)]) => written.settings.push((key.clone(), value.clone())),
+                _ => written.predicates.push((operator, terms)),
+            }
+        }
+        written
+    }
+}
+
+impl File {
+    fn error(&self, offset: usize, message: String) -> QueryError {
+        let line = self.text[..offset.min(self.text.len())].matches('\n').count() + 1;
+        QueryError { file: self.name.clone(), line, message }
+    }
+
+    /// A pattern of this file, which starts at an offset.
+    fn pattern(&self, query: Mask, offset: usize, written: Written, meanings: &[Meaning]) -> Result<Pattern, QueryError> {
+        let pattern = pattern(written, meanings).map_err(|message| self.error(offset, message))?;
+        let line = self.text[..offset].matches('\n').count() + 1;
+        Ok(Pattern { origin: format!("{}:{line}", self.name), custom: self.custom, query, ..pattern })
+    }
+}
+
+fn pattern(written: Written, meanings: &[Meaning]) -> Result<Pattern, String> {
+    let sites = written.captures.iter().filter_map(|capture| match meanings[*capture as usize] {
+        Meaning::Site(kind) => Some(kind),
+        _ => None,
+    });
+    let [kind] = sites.collect::<Vec<_>>()[..] else {
         return Err(format!(
             "a pattern marks exactly one site with {}",
             SITES.iter().map(|s| format!("@{}", s.0)).collect::<Vec<_>>().join(", ")
         ));
     };
     let mut predicates = Vec::new();
-    for p in query.general_predicates(i) {
-        let (name, negated) = match p.operator.strip_prefix("not-") {
+    for (operator, terms) in written.predicates {
+        let (name, negated) = match operator.strip_prefix("not-") {
             Some(rest) => (rest, true),
-            None => (&*p.operator, false),
+            None => (&*operator, false),
         };
         let ask = match name {
             "resolves-to?" => Ask::ResolvesTo,
@@ -446,48 +455,35 @@ fn pattern(
             "subclass-of?" => Ask::SubclassOf,
             _ => {
                 return Err(format!(
-                    "unknown predicate `#{}`; the predicates are #resolves-to? #instance-of? #subclass-of? (each also #not-…?) and tree-sitter's #eq? #match? #any-of? #set!",
-                    p.operator
+                    "unknown predicate `#{operator}`; the predicates are #resolves-to? #instance-of? #subclass-of? (each also #not-…?) and tree-sitter's #eq? #match? #any-of? #set!"
                 ));
             }
         };
-        let Some((QueryPredicateArg::Capture(capture), names)) = p.args.split_first() else {
-            return Err(format!("`#{}` asks about a capture, then names", p.operator));
+        let Some((&Term::Capture(capture), names)) = terms.split_first() else {
+            return Err(format!("`#{operator}` asks about a capture, then names"));
         };
         let names: Option<Vec<String>> = names
             .iter()
-            .map(|a| match a {
-                QueryPredicateArg::String(s) => Some(s.to_string()),
-                QueryPredicateArg::Capture(_) => None,
+            .map(|term| match term {
+                Term::Text(text) => Some(text.clone()),
+                Term::Capture(_) => None,
             })
             .collect();
         let names = names
             .filter(|n| !n.is_empty())
-            .ok_or_else(|| format!("`#{}` takes one capture and at least one dotted name", p.operator))?;
-        predicates.push(Predicate { ask, capture: *capture, names, negated });
-    }
-    if !query.property_predicates(i).is_empty() {
-        return Err("unknown predicates `#is?`, `#is-not?`".to_owned());
+            .ok_or_else(|| format!("`#{operator}` takes one capture and at least one dotted name"))?;
+        predicates.push(Predicate { ask, capture, names, negated });
     }
     let mut amount = None;
     let mut scale = 1.0;
-    for setting in query.property_settings(i) {
-        let value = setting.value.as_deref().unwrap_or_default();
-        match &*setting.key {
-            "amount" => amount = Some(parse_amount(value)?),
+    for (key, value) in written.settings {
+        match key.as_str() {
+            "amount" => amount = Some(parse_amount(&value)?),
             "scale" => scale = value.parse().map_err(|_| format!("`{value}` is not a number"))?,
             other => return Err(format!("unknown setting `{other}`; the settings are `amount` and `scale`")),
         }
     }
-    Ok(Pattern { kind, predicates, amount, scale, custom: file.custom, origin: String::new(), query: Mask::NONE })
-}
-
-fn mentions(text: &str, capture: &str) -> bool {
-    text.match_indices('@').any(|(at, _)| {
-        text[at + 1..]
-            .strip_prefix(capture)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')))
-    })
+    Ok(Pattern { kind, predicates, amount, scale, custom: None, origin: String::new(), query: Mask::NONE })
 }
 
 /// `"0 secs seconds"`, `"- max_workers"`, `"args.0"`.
@@ -507,59 +503,6 @@ fn parse_amount(text: &str) -> Result<Amount, String> {
         return Err("an amount is a position, keywords, or both: \"0 seconds\"".to_owned());
     }
     Ok(amount)
-}
-
-impl Compiled {
-    /// The queries compiled in.
-    #[must_use]
-    pub const fn mask(&self) -> Mask {
-        self.mask
-    }
-
-    /// All patterns.
-    #[must_use]
-    pub fn patterns(&self) -> &[Arc<Pattern>] {
-        &self.patterns
-    }
-
-    /// Runs those of the wanted queries over a tree, and no others that happen to be compiled in: what a file has does not depend
-    /// on what other files need. Captures are looked up in the tree's lowered form. A match whose captures have no expression there
-    /// (an ERROR node, a nesting too deep to lower) is dropped.
-    #[must_use]
-    pub fn run(&self, wanted: Mask, tree: &Tree, ast: &Ast, text: &str) -> Vec<Match> {
-        let mut cursor = QueryCursor::new();
-        let mut found = Vec::new();
-        let mut matches = cursor.matches(&self.query, tree.root_node(), text.as_bytes());
-        while let Some(m) = matches.next() {
-            let pattern = &self.patterns[m.pattern_index];
-            if !pattern.query.within(wanted) {
-                continue;
-            }
-            let mut site = None;
-            let (mut amount, mut unit, mut receiver) = (None, None, None);
-            let mut captures = Vec::with_capacity(m.captures().len());
-            for capture in m.captures() {
-                let Some(expr) = expr_of(ast, capture.node.byte_range()) else { continue };
-                captures.push((capture.index, expr));
-                match self.captures[capture.index as usize] {
-                    Ok(_) => site = Some(expr),
-                    Err(Some(Role::Amount)) => amount = Some(expr),
-                    Err(Some(Role::Unit)) => unit = Some(expr),
-                    Err(Some(Role::Receiver)) => receiver = Some(expr),
-                    Err(Some(Role::Callee) | None) => {}
-                }
-            }
-            if let Some(site) = site {
-                found.push(Match { pattern: Arc::clone(pattern), site, amount, unit, receiver, captures });
-            }
-        }
-        found
-    }
-}
-
-fn expr_of(ast: &Ast, range: std::ops::Range<usize>) -> Option<ExprId> {
-    let span = Span::new(u32::try_from(range.start).ok()?, u32::try_from(range.end).ok()?);
-    ast.expr_at(span)
 }
 
 /// Reads a project's own query.

@@ -11,8 +11,16 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Licences that ask for no more than their notice.
-const FREE: [&str; 7] =
-    ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "Zlib", "Unlicense", "Unicode-3.0", "BSD-3-Clause"];
+const FREE: [&str; 8] = [
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "Zlib",
+    "Unlicense",
+    "Unicode-3.0",
+    "Unicode-DFS-2016",
+    "BSD-3-Clause",
+];
 
 /// Whether an SPDX expression can be met with [`FREE`] licences alone. `/` is how old manifests write OR.
 fn free(expression: &str) -> bool {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::conftest::{self, Holds};
 use super::{Part, Project, Proposal, in_newlines_of};
 use crate::pytest::plugin;
-use crate::python::lower;
+use crate::python::concrete;
 
 pub(super) static PART: Part = Part {
     name: "fixtures",
@@ -51,7 +51,7 @@ fn one_file() -> Option<String> {
 
 /// A module's text without its docstring, and with nothing of `from testdiet.` left.
 fn without_own_imports(text: &str) -> Option<String> {
-    let tree = lower::parse(text)?;
+    let tree = concrete::parse(text)?;
     let mut left: Vec<Option<&str>> = text.lines().map(Some).collect();
     let docstring = tree.root_node().named_child(0)?;
     let mut remove = vec![docstring];

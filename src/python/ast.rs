@@ -1,13 +1,10 @@
-//! The syntax tree rules and the semantic model work on: Python's, lowered from tree-sitter's.
+//! The syntax tree rules and the semantic model work on.
 //!
-//! tree-sitter's tree knows tokens; this one knows what they are: a call's arguments by kind, a binding's
-//! targets, a number's value. It is compact (arenas, 32-bit ids), owns nothing of tree-sitter, and can be kept
-//! after the concrete tree is gone. Concrete nodes found by queries are looked up here by their span.
+//! It says what things are: a call's arguments by kind, a binding's targets, a number's value. It is compact (arenas, 32-bit
+//! ids), and owns nothing of the parser that it came from.
 //!
 //! Expressions are stored children first, in the order of their ends; statements parents first, in the order of
 //! their starts. Looking a span up is a binary search over them, and needs no index of its own.
-//!
-//! Children lie inside their parents, except where a damaged text was repaired ([`Ast::errors`] is not empty then).
 //!
 //! Every expression knows the statement it stands in, every statement its parent, so walking outwards
 //! (enclosing loop, function, `with`) is as cheap as walking inwards.
@@ -39,14 +36,19 @@ pub struct Ast {
     pub names: Vec<String>,
     /// Comments, in order: `#` to the end of the line.
     pub comments: Vec<Span>,
-    /// Places tree-sitter could not parse (ERROR and MISSING nodes), in order.
-    pub errors: Vec<Span>,
-    /// Whether something was nested too deeply to be lowered (its span is in [`Self::errors`]).
+    /// What is not Python, in order.
+    pub errors: Vec<SyntaxError>,
+    /// Whether something was nested too deeply to be lowered (it is among [`Self::errors`]).
     pub too_deep: bool,
-    /// Spans of parenthesised expressions with the expression inside; see [`Self::expr_at`].
-    pub(super) expr_aliases: Vec<(Span, ExprId)>,
-    /// Spans of decorated definitions and `elif` clauses with their statement; see [`Self::stmt_at`].
-    pub(super) stmt_aliases: Vec<(Span, StmtId)>,
+}
+
+/// A place that could not be parsed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SyntaxError {
+    /// Where.
+    pub span: Span,
+    /// What is wrong there, as part of a sentence.
+    pub message: String,
 }
 
 /// An expression.
@@ -205,7 +207,7 @@ pub enum ExprKind {
     },
     /// `*x` outside of a call
     Starred(ExprId),
-    /// Anything else (ERROR nodes, patterns of `match`, type syntax): its children, unclassified.
+    /// What has no meaning here (what is missing in a damaged text, what is nested too deeply): its children, unclassified.
     Other(Vec<ExprId>),
 }
 
@@ -457,7 +459,7 @@ pub enum StmtKind {
     Break,
     /// `continue`
     Continue,
-    /// `pass`, and what has no meaning here: `type X = …`, `print` and `exec` of Python 2, ERROR nodes; with the expressions inside.
+    /// `pass`, and what has no meaning here (`type X = …`), with the expressions inside.
     Other(Vec<ExprId>),
 }
 
@@ -549,32 +551,13 @@ impl Ast {
         &self.stmts[id.0 as usize]
     }
 
-    /// The expression with this span, or the one inside the parentheses with this span. Where several share a
-    /// span, the outermost.
+    /// The expression with this span. Where several share a span, the outermost.
     #[must_use]
     pub fn expr_at(&self, span: Span) -> Option<ExprId> {
         let after = self.exprs.partition_point(|e| e.span.end <= span.end);
         let same_end = self.exprs[..after].iter().rposition(|e| e.span.end != span.end).map_or(0, |i| i + 1);
-        if let Some(i) = self.exprs[same_end..after].iter().rposition(|e| e.span.start == span.start) {
-            return u32::try_from(same_end + i).ok().map(ExprId);
-        }
-        let after = self.expr_aliases.partition_point(|(s, _)| s.end <= span.end);
-        let same_end = self.expr_aliases[..after].iter().rev().take_while(|(s, _)| s.end == span.end);
-        same_end.filter(|(s, _)| s.start == span.start).map(|&(_, id)| id).next()
-    }
-
-    /// The statement with this span, as tree-sitter spans statements: a decorated definition is found with its
-    /// decorators and without, an `elif` both by its clause and by all that is left of the `if`.
-    #[must_use]
-    pub fn stmt_at(&self, span: Span) -> Option<StmtId> {
-        let from = self.stmts.partition_point(|s| s.span.start < span.start);
-        let same_start = self.stmts[from..].iter().take_while(|s| s.span.start == span.start);
-        if let Some(i) = same_start.map(|s| s.span.end).position(|end| end == span.end) {
-            return u32::try_from(from + i).ok().map(StmtId);
-        }
-        let from = self.stmt_aliases.partition_point(|(s, _)| s.start < span.start);
-        let same_start = self.stmt_aliases[from..].iter().take_while(|(s, _)| s.start == span.start);
-        same_start.filter(|(s, _)| s.end == span.end).map(|&(_, id)| id).next()
+        let i = self.exprs[same_end..after].iter().rposition(|e| e.span.start == span.start)?;
+        u32::try_from(same_end + i).ok().map(ExprId)
     }
 
     /// Text of an identifier.

@@ -13,7 +13,7 @@ use super::lower;
 use super::scope::Scopes;
 use crate::discover::{Role, Suite};
 use crate::evidence::Evidence;
-use crate::query::{Mask, Match, Queries, QueryError};
+use crate::query::{Mask, Match, Queries};
 use crate::source::SourceFile;
 
 /// A parsed file.
@@ -77,24 +77,15 @@ impl std::fmt::Debug for Module {
 
 impl Module {
     /// Parses a file and matches the queries that it triggers.
-    ///
-    /// # Errors
-    /// When a project's own query does not compile.
-    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries, mask: Mask) -> Result<Self, QueryError> {
+    #[must_use]
+    pub fn new(source: Arc<SourceFile>, role: Role, queries: &Queries, mask: Mask) -> Self {
         let file = Arc::new(source.path.clone());
-        let (ast, matches) = match lower::parse(source.text()) {
-            Some(tree) => {
-                let ast = lower::lower(&tree, source.text());
-                let matches =
-                    if mask.is_empty() { Vec::new() } else { queries.compiled(mask)?.run(mask, &tree, &ast, source.text()) };
-                (ast, matches)
-            }
-            None => (Ast::default(), Vec::new()),
-        };
+        let ast = lower::lower(source.text());
+        let matches = queries.run(mask, &ast, source.text());
         let scopes = Scopes::build(&ast);
         let symbols =
             ast.names.iter().enumerate().map(|(i, n)| (n.clone(), Symbol(u32::try_from(i).unwrap_or(u32::MAX)))).collect();
-        Ok(Self { source, file, ast, scopes, matches, role, writes: OnceLock::new(), calls: OnceLock::new(), symbols })
+        Self { source, file, ast, scopes, matches, role, writes: OnceLock::new(), calls: OnceLock::new(), symbols }
     }
 
     /// The symbol of a name, if the file mentions it.
@@ -391,10 +382,8 @@ impl Project {
     }
 
     /// Parses a file, given the queries that it triggers.
-    ///
-    /// # Errors
-    /// When a project's own query does not compile.
-    pub fn parse(&self, source: Arc<SourceFile>, role: Role, mask: Mask) -> Result<Module, QueryError> {
+    #[must_use]
+    pub fn parse(&self, source: Arc<SourceFile>, role: Role, mask: Mask) -> Module {
         self.parsed.0.fetch_add(1, Ordering::Relaxed);
         self.parsed.1.fetch_add(source.text().len(), Ordering::Relaxed);
         Module::new(source, role, &self.queries, mask)
@@ -416,7 +405,7 @@ impl Project {
         slot.get_or_init(|| {
             let source = self.source(path).ok()?;
             let mask = self.queries.triggered(source.text());
-            self.parse(source, self.role(path), mask).ok().map(Arc::new)
+            Some(Arc::new(self.parse(source, self.role(path), mask)))
         })
         .clone()
     }

@@ -3,12 +3,13 @@
 //! testdiet could not parse (all of) a file.
 //!
 //! ## Why is this bad?
-//! What is not understood is not counted. The grammar testdiet reads Python with lags behind CPython in places (type parameter
-//! defaults, say), so this is for your information: it does not mean that the file is wrong.
+//! What is not understood is not counted. testdiet reads Python as its newest version does: files of Python 2, and those that are
+//! broken on purpose to test something, are no Python. So this is for your information: it does not mean that something has to be
+//! done.
 //!
 //! ## Example
 //! ```python
-//! class Box[T = int]: ...
+//! print "of Python 2"
 //! ```
 //!
 //! ## Fix
@@ -17,6 +18,8 @@
 use super::context::{Context, Draft};
 use super::{Code, Rule};
 use crate::finding::Severity;
+use crate::python::ast::SyntaxError;
+use crate::source::Span;
 
 pub(super) static RULE: Rule = Rule {
     code: Code::new("syntax-error"),
@@ -28,11 +31,11 @@ pub(super) static RULE: Rule = Rule {
 
 fn judge(cx: &Context<'_>, out: &mut Vec<Draft>) {
     let m = cx.module;
-    let Some(&first) = m.ast.errors.first() else { return };
+    let Some(SyntaxError { span: first, message }) = m.ast.errors.first() else { return };
     let line = m.source.line_span(m.source.line_of(first.start));
-    let span = crate::source::Span::new(first.start, first.end.min(line.end.max(first.start)));
-    let mut finding =
-        cx.finding(&RULE.code, m, span, "testdiet could not parse this; nothing in this file will be fixed".to_owned());
+    let span = Span::new(first.start, first.end.min(line.end.max(first.start)));
+    let message = format!("testdiet could not parse this ({message}); nothing in this file will be fixed");
+    let mut finding = cx.finding(&RULE.code, m, span, message);
     finding.severity = Severity::Info;
     out.push(Draft::new(finding));
 }

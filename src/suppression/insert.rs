@@ -13,7 +13,7 @@ use tree_sitter::{Node, Tree};
 use super::{Suppressions, lines};
 use crate::edit::{Edit, apply};
 use crate::finding::Finding;
-use crate::python::lower;
+use crate::python::concrete;
 use crate::rules::Code;
 use crate::source::{SourceFile, Span};
 
@@ -253,7 +253,7 @@ struct Tokens {
 impl Tokens {
     /// `None` for a text with errors.
     fn of(text: &str) -> Option<Self> {
-        let tree: Tree = lower::parse(text)?;
+        let tree: Tree = concrete::parse(text)?;
         let root = tree.root_node();
         if root.has_error() {
             return None;

@@ -6,7 +6,7 @@ use tree_sitter::Node;
 
 use super::reach::mentions;
 use crate::discover::Suite;
-use crate::python::lower;
+use crate::python::concrete;
 use crate::source::Span;
 
 /// The top level of a file.
@@ -82,7 +82,7 @@ const CALLED: &[&str] = &[
 impl Outline {
     /// `None` for what does not parse.
     pub fn of(text: &str, suite: &Suite) -> Option<Self> {
-        let tree = lower::parse(text)?;
+        let tree = concrete::parse(text)?;
         let root = tree.root_node();
         if root.has_error() {
             return None;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::outline::{Kind, Outline, Part};
 use super::units::{Originals, Unit};
 use crate::discover::{Found, Role};
-use crate::python::lower;
+use crate::python::concrete;
 use crate::source::{SourceFile, Span};
 
 /// Tests of files.
@@ -262,7 +262,7 @@ impl<'f> Files<'f> {
     /// The test function around an edit, if the edit can reach nothing else.
     fn test_function(&self, source: &SourceFile, span: Span) -> Option<Place> {
         let found = self.found.iter().find(|f| f.path == source.path && f.role == Role::Test)?;
-        let tree = lower::parse(source.text())?;
+        let tree = concrete::parse(source.text())?;
         let mut node = tree.root_node();
         let mut within_class = false;
         loop {
@@ -308,7 +308,7 @@ struct Place {
 /// Whether a text may get at a module: it imports it, or has a path or a dotted name with it in a string.
 fn imports(text: &str, module: &str) -> bool {
     let by_name = ["import_module", "importorskip", "__import__", "pytest_plugins"].iter().any(|word| mentions(text, word) > 0);
-    let Some(tree) = lower::parse(text) else { return true };
+    let Some(tree) = concrete::parse(text) else { return true };
     let mut pending = vec![tree.root_node()];
     while let Some(node) = pending.pop() {
         let counts = match node.kind() {

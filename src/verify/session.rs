@@ -24,9 +24,9 @@ use crate::pytest::{Interpreter, Interrupts, Outcome, Plugin, Run, Test, Timeout
 /// Longest a test may take before anything is known about it. One that takes longer cannot be proven in reasonable time.
 const PATIENCE_S: f64 = 600.0;
 /// What a silent run may take longer than the longest of its tests may: pytest starts, collects and ends.
-const SLACK: Duration = Duration::from_secs(120);
+const SLACK: Duration = Duration::from_mins(2);
 /// What pytest may take to end once all tests are over: plugins have reports to write, we have lines to sort.
-const EXIT: Duration = Duration::from_secs(60);
+const EXIT: Duration = Duration::from_mins(1);
 /// Lines of pytest's output that are told when it could not run.
 const TAIL: usize = 15;
 

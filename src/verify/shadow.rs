@@ -187,7 +187,7 @@ impl Shadow {
         file.write_all(bytes)?;
         file.set_permissions(mode)?;
         self.writes += 1;
-        let day = Duration::from_secs(24 * 3600);
+        let day = Duration::from_hours(24);
         let modified = SystemTime::now() - day + Duration::from_secs(self.writes);
         file.set_times(FileTimes::new().set_modified(modified))
     }

@@ -7,7 +7,6 @@ A file CPython refuses has only its first line, marked with "!".
 import ast
 import io
 import sys
-import tokenize
 
 
 class Facts(ast.NodeVisitor):
@@ -56,7 +55,7 @@ class Facts(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Name(self, node):
-        self.fact("Name", node, source_name(self, node) or node.id)
+        self.fact("Name", node, node.id)
 
     def visit_Attribute(self, node):
         self.fact("Attribute", node, node.attr)
@@ -121,13 +120,6 @@ class Facts(ast.NodeVisitor):
                 captures.add(pattern.rest)
         self.out.append(f"case {','.join(sorted(captures))} {len(node.body)}")
         self.generic_visit(node)
-
-
-def source_name(facts, node):
-    # CPython normalises identifiers (NFKC); the tree keeps them as written.
-    if node.id.isascii() and node.end_col_offset - node.col_offset == len(node.id):
-        return None
-    return facts.lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
 
 
 def counted(kind, *lists):
@@ -201,8 +193,6 @@ def main():
             print("!" + path, file=out)
             continue
         facts = Facts()
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
-        facts.lines = [line.encode() for line in source.decode(encoding).split("\n")]
         facts.visit(tree)
         print("=" + path, file=out)
         print("\n".join(facts.out), file=out)

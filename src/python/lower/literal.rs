@@ -1,39 +1,17 @@
 //! Values of number and string literals.
 
-use crate::python::ast::ExprKind;
-
-/// The value of an `integer` node: Python 3's forms, and `0777` and `10L` of Python 2.
-pub(super) fn integer(text: &str) -> ExprKind {
-    let bytes = text.as_bytes();
-    if bytes.ends_with(b"j") || bytes.ends_with(b"J") {
-        // Hexadecimal digits do not include `j`, so this is never part of the number.
-        return ExprKind::Imaginary;
-    }
-    let (radix, digits) = match bytes {
+/// The value of an integer; `None` when it does not fit.
+pub(super) fn integer(text: &str) -> Option<i128> {
+    let (radix, digits) = match text.as_bytes() {
         [b'0', b'x' | b'X', rest @ ..] => (16, rest),
         [b'0', b'o' | b'O', rest @ ..] => (8, rest),
         [b'0', b'b' | b'B', rest @ ..] => (2, rest),
-        [b'0', rest @ ..] if rest.iter().all(|b| matches!(b, b'0'..=b'7' | b'_' | b'l' | b'L')) => (8, bytes),
-        _ => (10, bytes),
+        digits => (10, digits),
     };
-    let mut value = Some(0i128);
-    for &b in digits {
-        if let Some(digit) = char::from(b).to_digit(radix) {
-            value = value.and_then(|v| v.checked_mul(i128::from(radix))?.checked_add(i128::from(digit)));
-        } else if !matches!(b, b'_' | b'l' | b'L') {
-            value = None;
-        }
-    }
-    ExprKind::Int(value)
-}
-
-/// The value of a `float` node.
-pub(super) fn float(text: &str) -> ExprKind {
-    if text.ends_with(['j', 'J']) {
-        return ExprKind::Imaginary;
-    }
-    let parsed = if text.contains('_') { text.replace('_', "").parse() } else { text.parse() };
-    parsed.map_or_else(|_| ExprKind::Other(Vec::new()), ExprKind::Float)
+    digits.iter().filter(|b| **b != b'_').try_fold(0i128, |value, &b| {
+        let digit = char::from(b).to_digit(radix)?;
+        value.checked_mul(i128::from(radix))?.checked_add(i128::from(digit))
+    })
 }
 
 /// The prefix, quotes and body of a string literal.
@@ -160,36 +138,16 @@ enum Escape {
 mod tests {
     use super::*;
 
-    fn int(text: &str) -> Option<i128> {
-        match integer(text) {
-            ExprKind::Int(value) => value,
-            other => panic!("{other:?}"),
-        }
-    }
-
     #[test]
-    fn integers_of_both_pythons() {
-        assert_eq!(int("0"), Some(0));
-        assert_eq!(int("1_000"), Some(1000));
-        assert_eq!(int("0xFf_l"), Some(255));
-        assert_eq!(int("0O17"), Some(15));
-        assert_eq!(int("0b1_01"), Some(5));
-        assert_eq!(int("0777"), Some(511));
-        assert_eq!(int("0o"), Some(0));
-        assert_eq!(int("10L"), Some(10));
-        assert_eq!(int("00"), Some(0));
-        assert_eq!(int("170141183460469231731687303715884105727"), Some(i128::MAX));
-        assert_eq!(int("170141183460469231731687303715884105728"), None);
-        assert!(matches!(integer("10J"), ExprKind::Imaginary));
-    }
-
-    #[test]
-    fn floats() {
-        for (text, value) in [("1e3", 1000.0), (".5", 0.5), ("1_0.0_1", 10.01), ("1.", 1.0), ("1.e-2", 0.01), ("1E+2", 100.0)] {
-            let ExprKind::Float(parsed) = float(text) else { panic!("{text}") };
-            assert!((parsed - value).abs() < 1e-12, "{text}: {parsed}");
-        }
-        assert!(matches!(float("1.5j"), ExprKind::Imaginary));
+    fn integers() {
+        assert_eq!(integer("0"), Some(0));
+        assert_eq!(integer("00"), Some(0));
+        assert_eq!(integer("1_000"), Some(1000));
+        assert_eq!(integer("0xFf"), Some(255));
+        assert_eq!(integer("0O17"), Some(15));
+        assert_eq!(integer("0b1_01"), Some(5));
+        assert_eq!(integer("170141183460469231731687303715884105727"), Some(i128::MAX));
+        assert_eq!(integer("170141183460469231731687303715884105728"), None);
     }
 
     fn decoded(text: &str) -> (Option<String>, u64) {

@@ -6,10 +6,9 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::python::ast::Clause;
 
 fn ast(text: &str) -> Ast {
-    lower(&parse(text).unwrap(), text)
+    lower(text)
 }
 
 /// A printer of everything the tree knows but spans.
@@ -221,7 +220,7 @@ fn show(text: &str) -> String {
 fn same(cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         assert_eq!(show(text), *expected, "{text:?}");
-        assert!(ast(text).errors.is_empty(), "{text:?}: {}", parse(text).unwrap().root_node().to_sexp());
+        assert!(ast(text).errors.is_empty(), "{text:?}: {:?}", ast(text).errors);
     }
 }
 
@@ -241,7 +240,6 @@ fn check(ast: &Ast, text: &str) {
             assert!(child < id, "children come first");
             assert_eq!(ast.expr(child).parent, Some(id));
             assert_eq!(ast.expr(child).stmt, expr.stmt);
-            // Where tree-sitter repairs a damaged text (`**\n. case `), a node it makes up may end before what it puts into it.
             assert!(!ast.errors.is_empty() || expr.span.contains(ast.expr(child).span));
         });
         if let Some(parent) = expr.parent {
@@ -255,8 +253,6 @@ fn check(ast: &Ast, text: &str) {
     for (i, stmt) in ast.stmts.iter().enumerate() {
         let id = StmtId(u32::try_from(i).unwrap());
         assert!(stmt.span.end <= len);
-        let found = ast.stmt_at(stmt.span).unwrap();
-        assert!(found <= id && ast.stmt(found).span == stmt.span);
         stmt.kind.blocks(&mut |block| {
             for &child in block {
                 reached[child.0 as usize] += 1;
@@ -270,11 +266,6 @@ fn check(ast: &Ast, text: &str) {
         });
     }
     assert!(reached.iter().all(|&times| times == 1), "every statement stands in one block: {reached:?}");
-}
-
-#[test]
-fn the_grammar_loads() {
-    assert!(parse("x = 1\n").is_some());
 }
 
 #[test]
@@ -408,12 +399,7 @@ fn simple_statements() {
         ("a; b;", "a; b"),
         ("a + \\\n  b", "(a Add b)"),
         ("type X = int", "pass<X, int>"),
-        ("type X[T] = list[T]", "pass<X[T], list[T]>"),
-        ("print 'a', b", "pass<\"a\", b>"),
-        ("print >>f, b", "pass<f, b>"),
-        ("exec 'a' in b", "pass<\"a\", b>"),
-        ("raise A, b", "raise A, b"),
-        ("a <> b", "<a NotEq b>"),
+        ("type X[T: int] = list[T]", "pass<X, list[T]>"),
     ]);
 }
 
@@ -451,7 +437,6 @@ fn definitions() {
         ),
         ("class C: pass", "class C() {pass<>}"),
         ("class C[T](B): pass", "class C(B) {pass<>}"),
-        ("def f((a, b), c): pass", "def f((a, b), c) {pass<>}"),
         ("def match(type, print): pass", "def match(type, print) {pass<>}"),
     ]);
 }
@@ -507,7 +492,6 @@ fn spans() {
         Span::new(start, start + u32::try_from(part.len()).unwrap())
     };
     let call = ast.expr_at(at("g(b, k=2)")).unwrap();
-    assert_eq!(ast.expr_at(at("(g(b, k=2))")), Some(call), "parentheses are the expression inside");
     let ExprKind::Call { args, args_span, .. } = &ast.expr(call).kind else { panic!() };
     assert_eq!((args[1].span, *args_span), (at("k=2"), at("(b, k=2)")));
     let value = ast.expr(args[1].value);
@@ -515,14 +499,15 @@ fn spans() {
     let StmtKind::Function(function) = &ast.stmt(ast.body[0]).kind else { panic!() };
     assert_eq!(ast.stmt(ast.body[0]).span.start, at("def").start);
     assert_eq!((function.outer_span.start, function.name_span, function.params_span), (0, at("f(").at_start(1), at("(a=1)")));
-    assert_eq!(ast.stmt_at(function.outer_span), Some(ast.body[0]));
     for owned in [function.decorators[0], function.params[0].default.unwrap()] {
         assert_eq!((ast.expr(owned).stmt, ast.expr(owned).parent), (ast.body[0], None));
     }
     assert_eq!(ast.expr(call).stmt, function.body[0]);
     assert_eq!(ast.comments, [at("# note")]);
-    let elif = ast.stmt_at(at("elif y:\n        pass")).unwrap();
+    let StmtKind::If { orelse, .. } = &ast.stmt(function.body[1]).kind else { panic!() };
+    let elif = orelse[0];
     assert!(matches!(ast.stmt(elif).kind, StmtKind::If { .. }));
+    assert_eq!(ast.stmt(elif).span, at("elif y:\n        pass"));
     assert_eq!(ast.stmt(elif).parent, Some(function.body[1]));
     assert_eq!(ast.expr(ast.expr_at(at("y")).unwrap()).stmt, elif);
 }
@@ -547,7 +532,7 @@ fn errors_are_reported_and_what_is_around_them_lowered() {
 
 #[test]
 fn depth_is_bounded_but_not_that_of_parentheses() {
-    for n in [1_000, 100_000] {
+    for n in [1_000, 15_000, 100_000, 1_000_000] {
         for (open, close) in [("[", "]"), ("f(", ")"), ("not ", ""), ("-", ""), ("lambda: ", "")] {
             let text = format!("{}x{}\ny\n", open.repeat(n), close.repeat(n));
             let ast = ast(&text);
@@ -574,9 +559,8 @@ fn long_chains_take_linear_time() {
         format!("x = {}'a'\n", "'a' ".repeat(50_000)),
         format!("x = a{}\n", " < b".repeat(50_000)),
     ] {
-        let tree = parse(&text).unwrap();
         let start = std::time::Instant::now();
-        let ast = lower(&tree, &text);
+        let ast = lower(&text);
         // Quadratic time would be minutes.
         assert!(start.elapsed().as_secs() < 5, "{}", &text[..20]);
         assert!(ast.body.len() == 1, "{}", &text[..20]);
@@ -598,12 +582,6 @@ fn newlines_of_every_kind_separate_statements() {
     assert_eq!(show("\u{c}a\n\u{c}\nb\n"), "a; b");
     assert_eq!(show(""), "");
     assert_eq!(show("# only\n"), "");
-}
-
-#[test]
-fn a_tree_of_another_text_is_no_panic() {
-    let tree = parse("def f(x):\n    return 'abc' + f\"{x}\"\n").unwrap();
-    let _ = lower(&tree, "é");
 }
 
 /// Pieces that combine to nearly-Python.

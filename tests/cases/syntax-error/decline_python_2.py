@@ -1,4 +1,4 @@
-# The grammar knows the statements of Python 2.
+# Statements of Python 2.
 import time
 
 
