@@ -10,6 +10,7 @@ mod groups;
 mod hints;
 mod ties;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -122,54 +123,14 @@ pub struct Model {
 /// Names of parameters and constants that hold a duration in seconds, unless a suffix gives another unit.
 #[must_use]
 pub fn duration_name(name: &str) -> Option<f64> {
-    const WORDS: &[&str] = &[
-        "timeout",
-        "interval",
-        "delay",
-        "ttl",
-        "wait",
-        "period",
-        "deadline",
-        "debounce",
-        "cooldown",
-        "expire",
-        "expires",
-        "expiry",
-        "expiration",
-        "lifetime",
-        "duration",
-        "grace",
-        "idle",
-        "silence",
-        "settle",
-        "lease",
-        "backoff",
-        "window",
-        "poll",
-        "tick",
-        "sleep",
-        "seconds",
-        "secs",
-        "pause",
-        "quiet",
-        "heartbeat",
-        "keepalive",
-        "hold",
-        "linger",
-        "age",
-        "stale",
-        "threshold_s",
-        "after",
-    ];
     let parts = words(name);
     // `expiretime` and `readtimeout` are two words each.
-    let is_word = |p: &str| WORDS.contains(&p) || WORDS.iter().any(|w| p.strip_suffix('s') == Some(w));
-    let is_duration = |p: &String| is_word(p) || p.strip_suffix("time").is_some_and(is_word) || p.ends_with("timeout");
+    let is_word = |p: &str| is_timely(p) || p.strip_suffix('s').is_some_and(is_timely);
+    let is_duration = |p: &Cow<'_, str>| is_word(p) || p.strip_suffix("time").is_some_and(is_word) || p.ends_with("timeout");
     if !parts.iter().any(is_duration) || parts.iter().any(|p| is_share(p)) {
         return None;
     }
-    let last = parts.last().map_or("", String::as_str);
-    Some(match last {
+    Some(match parts.last().map_or("", |last| &**last) {
         "ms" | "millis" | "msec" | "milliseconds" => 1e-3,
         "us" | "micros" | "microseconds" => 1e-6,
         "minutes" | "mins" => 60.0,
@@ -178,22 +139,73 @@ pub fn duration_name(name: &str) -> Option<f64> {
     })
 }
 
+/// Whether a word of a name says that a number is a time.
+fn is_timely(word: &str) -> bool {
+    matches!(
+        word,
+        "timeout"
+            | "interval"
+            | "delay"
+            | "ttl"
+            | "wait"
+            | "period"
+            | "deadline"
+            | "debounce"
+            | "cooldown"
+            | "expire"
+            | "expires"
+            | "expiry"
+            | "expiration"
+            | "lifetime"
+            | "duration"
+            | "grace"
+            | "idle"
+            | "silence"
+            | "settle"
+            | "lease"
+            | "backoff"
+            | "window"
+            | "poll"
+            | "tick"
+            | "sleep"
+            | "seconds"
+            | "secs"
+            | "pause"
+            | "quiet"
+            | "heartbeat"
+            | "keepalive"
+            | "hold"
+            | "linger"
+            | "age"
+            | "stale"
+            | "threshold_s"
+            | "after"
+    )
+}
+
 /// The words of a name, in lower case: `idle_timeout`, `idleTimeout`, `Idle-Timeout`.
-fn words(name: &str) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut before = ' ';
-    for c in name.chars() {
-        if !c.is_alphanumeric() || c.is_uppercase() && before.is_lowercase() {
-            out.push(std::mem::take(&mut word));
+fn words(name: &str) -> Vec<Cow<'_, str>> {
+    let mut out = Vec::new();
+    let mut end = |from: usize, to: usize| {
+        let word = &name[from..to];
+        match word.chars().any(char::is_uppercase) {
+            true => out.push(Cow::Owned(word.to_lowercase())),
+            false if !word.is_empty() => out.push(Cow::Borrowed(word)),
+            false => {}
         }
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
+    };
+    let (mut from, mut before) = (0, ' ');
+    for (at, c) in name.char_indices() {
+        if !c.is_alphanumeric() {
+            end(from, at);
+            from = at + c.len_utf8();
+        } else if c.is_uppercase() && before.is_lowercase() {
+            end(from, at);
+            from = at;
         }
         before = c;
     }
-    out.push(word);
-    out.retain(|word| !word.is_empty());
+    end(from, name.len());
     out
 }
 
@@ -209,7 +221,7 @@ fn is_share(word: &str) -> bool {
 
 /// Whether a name says that a number is a part of a time: `expiration_refresh_ratio`.
 fn share_of_time(name: &str) -> bool {
-    let (shares, rest): (Vec<String>, Vec<String>) = words(name).into_iter().partition(|word| is_share(word));
+    let (shares, rest): (Vec<_>, Vec<_>) = words(name).into_iter().partition(|word| is_share(word));
     !shares.is_empty() && duration_name(&rest.join("_")).is_some()
 }
 
@@ -307,8 +319,8 @@ struct Builder<'s, 'p> {
     decorating: bool,
     /// Whole numbers handed over as seconds that may be milliseconds.
     whole: Vec<(f64, String)>,
-    /// The test mentions that something expires.
-    expires: bool,
+    /// The functions that were looked through.
+    bodies: Vec<(Arc<Module>, Span)>,
     /// Numbers handed to calls inside assertions that speak of time.
     named: Vec<(Key, f64)>,
     /// What takes part that keeps its own time.
@@ -360,7 +372,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
         constants: Vec::new(),
         decorating: false,
         whole: Vec::new(),
-        expires: false,
+        bodies: Vec::new(),
         named: Vec::new(),
         outside: None,
         quiet: Vec::new(),
@@ -444,7 +456,7 @@ fn build<'s, 'p>(sem: &'s Semantics<'p>, counter: &'s Counter, facts: &TestFacts
     if sem.project.evidence.starts_processes(&sem.suite.root, &facts.test.id) {
         b.keeps_its_own_time("measured: it starts child processes, whose speed no number here says");
     }
-    if b.expires && b.timeouts.is_empty() {
+    if b.timeouts.is_empty() && !b.model.durations.is_empty() && b.expires() {
         b.decline("it waits for something to expire, and no number in the test says after how long".to_owned());
     }
     for key in &b.spelled {

@@ -216,7 +216,7 @@ impl Semantics<'_> {
 
     fn may_be_range(&self, m: &Arc<Module>, e: ExprId) -> bool {
         match &m.expr(e).kind {
-            ExprKind::Call { func, .. } => self.resolves_to(m, *func, &["builtins.range".to_owned()]),
+            ExprKind::Call { func, .. } => self.resolves_to(m, *func, &["builtins.range"]),
             _ => false,
         }
     }

@@ -13,6 +13,7 @@ use super::ast::{Arg, ArgKind, BinaryOp, ComprehensionKind, ExprId, ExprKind, Pa
 use super::project::{Module, Project, WriteKind};
 use super::scope::{Binding, BindingKind, Lookup, MODULE, ScopeId};
 use super::stdlib;
+use super::suite::Fixtures;
 use super::view::View;
 use crate::discover::{Role, Suite};
 use crate::query::{Ask, Match, Predicate, SiteKind};
@@ -130,6 +131,8 @@ pub struct Semantics<'p> {
     /// The attributes met on the way to the one that is looked for.
     met: RefCell<Vec<(usize, Box<str>)>>,
     roots: RefCell<HashMap<PathBuf, Rc<Vec<PathBuf>>>>,
+    /// The fixtures of modules and classes: every test asks for all of them.
+    pub(super) fixtures: RefCell<HashMap<(usize, ScopeId), Fixtures>>,
     /// How many imports are being followed: modules may import each other in circles.
     importing: Cell<usize>,
 }
@@ -169,6 +172,7 @@ impl<'p> Semantics<'p> {
             attributes: RefCell::default(),
             met: RefCell::default(),
             roots: RefCell::default(),
+            fixtures: RefCell::default(),
             importing: Cell::new(0),
         }
     }
@@ -216,22 +220,23 @@ impl<'p> Semantics<'p> {
     /// Whether an expression refers to one of the dotted names: a library's, or (for a project's own queries) a
     /// function or class of the project by the module it is defined in.
     #[must_use]
-    pub fn resolves_to(&self, m: &Arc<Module>, e: ExprId, names: &[String]) -> bool {
+    pub fn resolves_to(&self, m: &Arc<Module>, e: ExprId, names: &[impl AsRef<str>]) -> bool {
+        let mut names = names.iter().map(AsRef::as_ref);
         // An attribute keeps its name whatever the object is called: most calls end here.
         if let ExprKind::Attribute { attr, .. } = m.expr(e).kind {
             let attr = m.name(attr);
-            if !names.iter().any(|n| n.rsplit('.').next() == Some(attr)) {
+            if !names.clone().any(|n| n.strip_suffix(attr).is_some_and(|before| before.is_empty() || before.ends_with('.'))) {
                 return false;
             }
         }
         match self.type_of(m, e) {
             Type::External(name) => {
                 let name = stdlib::canonical(&name);
-                names.iter().any(|n| n == name)
+                names.any(|n| n == name)
             }
             Type::Function(def) | Type::Class(def) => {
                 let local = self.local_name(&def);
-                names.iter().any(|n| n == &local || n.ends_with(&format!(".{local}")) || local.ends_with(&format!(".{n}")))
+                names.any(|n| n == local || n.ends_with(&format!(".{local}")) || local.ends_with(&format!(".{n}")))
             }
             _ => false,
         }
@@ -1031,13 +1036,12 @@ impl<'p> Semantics<'p> {
             StmtKind::Class(c) => &c.decorators,
             _ => return false,
         };
-        let names = [name.to_owned()];
         decorators.iter().any(|&d| {
             let callee = match m.expr(d).kind {
                 ExprKind::Call { func, .. } => func,
                 _ => d,
             };
-            self.resolves_to(m, callee, &names)
+            self.resolves_to(m, callee, &[name])
         })
     }
 }

@@ -1,10 +1,11 @@
 //! The suite as pytest sees it: tests, fixtures, parametrize, markers, setup and teardown.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::ast::{ArgKind, ExprId, ExprKind, StmtId, StmtKind};
 use super::project::Module;
-use super::scope::{BindingKind, MODULE, ScopeKind};
+use super::scope::{BindingKind, MODULE, ScopeId, ScopeKind};
 use super::semantics::{ClassRef, Def, Semantics, Type};
 use super::value::Env;
 use crate::discover::{Role, equipment};
@@ -41,6 +42,9 @@ pub struct FixtureInfo {
     /// Number of `params`, at least 1.
     pub params: u64,
 }
+
+/// Fixtures of a module or class, with what their decorators say.
+pub(super) type Fixtures = Rc<[(Def, FixtureInfo)]>;
 
 impl Semantics<'_> {
     /// Whether pytest collects a function as a test, in the class or module that it is defined in.
@@ -149,8 +153,7 @@ impl Semantics<'_> {
     #[must_use]
     pub fn fixture_decorator(&self, m: &Arc<Module>, def: StmtId) -> Option<FixtureInfo> {
         let f = m.function(def)?;
-        let names =
-            ["pytest.fixture", "pytest.yield_fixture", "pytest_asyncio.fixture", "anyio.pytest_plugin.fixture"].map(String::from);
+        let names = ["pytest.fixture", "pytest.yield_fixture", "pytest_asyncio.fixture", "anyio.pytest_plugin.fixture"];
         for &d in &f.decorators {
             let (callee, args) = match &m.expr(d).kind {
                 ExprKind::Call { func, args, .. } => (*func, args.as_slice()),
@@ -191,7 +194,7 @@ impl Semantics<'_> {
     }
 
     /// The fixture of a name defined in one scope; `asking` is the definition of this very module that asks for it.
-    fn fixture_in(&self, m: &Arc<Module>, scope: super::scope::ScopeId, name: &str, asking: Option<StmtId>) -> Option<Def> {
+    fn fixture_in(&self, m: &Arc<Module>, scope: ScopeId, name: &str, asking: Option<StmtId>) -> Option<Def> {
         let named = m.symbol(name).and_then(|symbol| {
             m.scopes.bindings(scope, symbol).iter().rev().find_map(|b| {
                 let def = match b.kind {
@@ -213,27 +216,27 @@ impl Semantics<'_> {
         named.or_else(|| {
             // @pytest.fixture(name="…") on a function of another name: rare enough to look at each only when nothing else fits.
             m.text_mentions_name_keyword().then(|| {
-                self.fixtures_in(m, scope).into_iter().find(|(_, info)| info.name.as_deref() == Some(name)).map(|(def, _)| def)
+                let named = |(_, info): &&(Def, FixtureInfo)| info.name.as_deref() == Some(name);
+                self.fixtures_in(m, scope).iter().find(named).map(|(def, _)| def.clone())
             })?
         })
     }
 
     /// All fixtures defined in one scope.
-    fn fixtures_in(&self, m: &Arc<Module>, scope: super::scope::ScopeId) -> Vec<(Def, FixtureInfo)> {
+    fn fixtures_in(&self, m: &Arc<Module>, scope: ScopeId) -> Fixtures {
+        let key = (Arc::as_ptr(m) as usize, scope);
+        if let Some(known) = self.fixtures.borrow().get(&key) {
+            return Rc::clone(known);
+        }
         let body = match m.scopes.get(scope).kind {
-            ScopeKind::Module => &m.ast.body,
-            ScopeKind::Class(class) => match m.class(class) {
-                Some(c) => &c.body,
-                None => return Vec::new(),
-            },
-            _ => return Vec::new(),
+            ScopeKind::Module => Some(&m.ast.body),
+            ScopeKind::Class(class) => m.class(class).map(|c| &c.body),
+            _ => None,
         };
-        body.iter()
-            .filter_map(|&id| {
-                let info = self.fixture_decorator(m, id)?;
-                Some((Def { module: Arc::clone(m), stmt: id }, info))
-            })
-            .collect()
+        let fixture = |&id: &StmtId| Some((Def { module: Arc::clone(m), stmt: id }, self.fixture_decorator(m, id)?));
+        let found: Fixtures = body.into_iter().flatten().filter_map(fixture).collect();
+        self.fixtures.borrow_mut().insert(key, Rc::clone(&found));
+        found
     }
 
     /// The conftest files that apply to a module, nearest first.
@@ -311,19 +314,19 @@ impl Semantics<'_> {
         for name in self.marked_fixtures(test) {
             wanted.push((Arc::clone(home), test.class.as_ref().map_or(test.def.stmt, |c| c.stmt), name));
         }
-        let mut autouse: Vec<(Def, FixtureInfo)> = self.fixtures_in(home, MODULE);
+        let mut scopes = vec![self.fixtures_in(home, MODULE)];
         if let Some(class) = &test.class
             && let Some(scope) = class.module.scopes.of_def(class.stmt)
         {
-            autouse.extend(self.fixtures_in(&class.module, scope));
+            scopes.push(self.fixtures_in(&class.module, scope));
         }
         for c in self.conftests(home) {
-            autouse.extend(self.fixtures_in(&c, MODULE));
+            scopes.push(self.fixtures_in(&c, MODULE));
         }
-        for (def, info) in autouse.into_iter().filter(|(_, i)| i.autouse) {
-            asks(&def.module, def.stmt, &mut wanted);
-            if !out.iter().any(|(d, _)| *d == def) {
-                out.push((def, info));
+        for fixture in scopes.iter().flat_map(|fixtures| &**fixtures).filter(|(_, info)| info.autouse) {
+            asks(&fixture.0.module, fixture.0.stmt, &mut wanted);
+            if !out.iter().any(|(def, _)| *def == fixture.0) {
+                out.push(fixture.clone());
             }
         }
         while let Some((m, asking, name)) = wanted.pop() {
@@ -515,7 +518,7 @@ impl Semantics<'_> {
     }
 
     /// The marks assigned to `pytestmark` in a scope.
-    fn pytestmark(&self, m: &Arc<Module>, scope: super::scope::ScopeId) -> Vec<ExprId> {
+    fn pytestmark(&self, m: &Arc<Module>, scope: ScopeId) -> Vec<ExprId> {
         let Some(symbol) = m.symbol("pytestmark") else { return Vec::new() };
         let mut out = Vec::new();
         for b in m.scopes.bindings(scope, symbol) {
@@ -550,7 +553,7 @@ impl Semantics<'_> {
     fn parameter_value(&self, m: &Arc<Module>, item: ExprId, position: usize, names: usize) -> Option<ExprId> {
         match &m.expr(item).kind {
             // pytest.param(a, b, id="…")
-            ExprKind::Call { func, args, .. } if self.resolves_to(m, *func, &["pytest.param".to_owned()]) => {
+            ExprKind::Call { func, args, .. } if self.resolves_to(m, *func, &["pytest.param"]) => {
                 args.iter().filter(|a| a.kind == ArgKind::Positional).nth(position).map(|a| a.value)
             }
             ExprKind::Tuple(parts) | ExprKind::List(parts) if names > 1 => parts.get(position).copied(),

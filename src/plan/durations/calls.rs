@@ -1,7 +1,9 @@
 //! What a test calls, and how long that is told to wait: the arguments of calls, the defaults of what is constructed, what the code
 //! under test waits for inside.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::{
     Builder, Duration, ENDLESS_S, Form, Key, MILLISECONDS, OUTSIDE, POLL_S, Waited, duration_name, hints::lives, is_foreign,
@@ -25,7 +27,7 @@ impl Builder<'_, '_> {
         self.visited.push((key, env.clone()));
         let m = Arc::clone(&def.module);
         let Some(f) = m.function(def.stmt) else { return };
-        self.expires |= mentions_expiry(m.source.slice(f.outer_span));
+        self.bodies.push((Arc::clone(&m), f.outer_span));
         self.decorators(&m, &f.decorators, env, depth);
         let mut statements = Vec::new();
         for_each_statement(&m, &f.body, &mut |id| statements.push(id));
@@ -44,6 +46,11 @@ impl Builder<'_, '_> {
             }
             self.expressions(&m, exprs, env, depth);
         }
+    }
+
+    /// Whether what was looked through speaks of something that expires.
+    pub(super) fn expires(&self) -> bool {
+        self.bodies.iter().any(|(m, body)| mentions_expiry(m.source.slice(*body)))
     }
 
     /// Looks through expressions, and the values of the module constants that they name.
@@ -545,23 +552,11 @@ fn fields(sem: &Semantics<'_>, class: &Def, depth: usize) -> Option<Vec<Param>> 
 #[must_use]
 pub fn mentions_expiry(text: &str) -> bool {
     // A release is no lease, and Windows is no window.
-    let lower = ["release", "please", "windows"].iter().fold(text.to_ascii_lowercase(), |text, word| text.replace(word, ""));
-    [
-        "expir",
-        "_ttl",
-        "ttl=",
-        "window",
-        "evict",
-        "persecond",
-        "per_second",
-        "throttl",
-        "rate_limit",
-        "ratelimit",
-        "lease",
-        "stale",
-    ]
-    .iter()
-    .any(|w| lower.contains(w))
+    const WORDS: &str = "expir|_ttl|ttl=|windows?|evict|per_?second|throttl|rate_?limit|release|please|lease|stale";
+    static WORD: LazyLock<Option<Regex>> =
+        LazyLock::new(|| RegexBuilder::new(WORDS).case_insensitive(true).unicode(false).build().ok());
+    let other = |word: &[u8]| ["windows", "release", "please"].iter().any(|o| word.eq_ignore_ascii_case(o.as_bytes()));
+    WORD.as_ref().is_some_and(|word| word.find_iter(text.as_bytes()).any(|found| !other(found.as_bytes())))
 }
 
 /// Whether an attribute of what `os.stat` returns says when a file was changed or read.

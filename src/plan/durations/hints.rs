@@ -277,7 +277,7 @@ impl Builder<'_, '_> {
 pub(super) fn lives(name: &str, method: Option<&str>) -> bool {
     let Some(method) = method else { return false };
     let words = words(name);
-    let any = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
+    let any = |list: &[&str]| words.iter().any(|w| list.contains(&&**w));
     any(&["ttl", "expire", "expires", "expiry", "expiration", "lease", "age", "lifetime"])
         // `hexpire("key", timedelta(seconds=1))`
         || method.contains("expire")
@@ -305,7 +305,7 @@ fn is_rate(name: &str) -> bool {
         "sample", "sampling", "frame", "bit", "baud", "learning", "dropout", "error", "failure", "success", "hit", "tax", "limit",
     ];
     let parts = words(name);
-    parts.iter().any(|p| matches!(p.as_str(), "rate" | "rps" | "qps")) && !parts.iter().any(|p| OTHER.contains(&p.as_str()))
+    parts.iter().any(|p| matches!(&**p, "rate" | "rps" | "qps")) && !parts.iter().any(|p| OTHER.contains(&&**p))
 }
 
 /// Whether a function's name says that it is handed a time: `call_later`, `submit_after`, `set_timeout`.
@@ -327,12 +327,12 @@ fn announces(name: &str) -> bool {
         "debounce",
         "throttle",
     ];
-    !name.starts_with("assert") && words(name).iter().any(|part| WORDS.contains(&part.as_str()))
+    !name.starts_with("assert") && words(name).iter().any(|part| WORDS.contains(&&**part))
 }
 
 /// Whether the first time that a function is handed is how often it is to do something.
 fn periodic(name: &str) -> bool {
-    words(name).iter().any(|part| matches!(part.as_str(), "every" | "interval" | "periodic"))
+    words(name).iter().any(|part| matches!(&**part, "every" | "interval" | "periodic"))
 }
 
 /// Functions that do something else with a fraction than wait for it.
