@@ -184,7 +184,7 @@ fn where_no_comment_can_stand_it_says_so() {
     for said in [
         "src/product.py:5:5: long-sleep could not be suppressed: it is product code",
         "tests/test_broken.py:5:5: long-sleep could not be suppressed: the file has syntax",
-        "tests/test_broken.py:1:1: syntax-error could not be suppressed: a comment cannot suppress `syntax-error`",
+        "tests/test_broken.py:7:1: syntax-error could not be suppressed: a comment cannot suppress `syntax-error`",
         "tests/test_generated.py:6:5: long-sleep could not be suppressed: the file is marked @generated",
         "tests/test_first.py:1:1: sleep-budget could not be suppressed: no comment can stand there; put it by hand, or use \
          `# testdiet: ignore-file[sleep-budget]`",

@@ -107,13 +107,25 @@ fn abandoned(folder: &Path) -> bool {
 
 /// Removes a folder with all that is in it, also what a test has closed to writing.
 fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    match remove_lock_last(folder) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             open(folder);
-            fs::remove_dir_all(folder)
+            remove_lock_last(folder)
         }
         done => done,
     }
+}
+
+/// A folder without its lock is taken for one that is just being made: if its removal is cut short, it would stay for ever.
+fn remove_lock_last(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
+    }
+    fs::remove_dir_all(folder)
 }
 
 /// Lets its folders be changed.

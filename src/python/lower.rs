@@ -37,7 +37,7 @@ pub fn lower(text: &str) -> Ast {
     }
     let parsed = parse_unchecked_source(text, PySourceType::Python);
     let mut lowering = Lowering::new(text);
-    lowering.ast.errors = parsed.errors().iter().map(syntax_error).collect();
+    lowering.ast.errors = parsed.errors().iter().map(|error| syntax_error(error, text)).collect();
     let comments = parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
     lowering.ast.comments = comments.map(|token| span(token.range())).collect();
     let body = lowering.block(parsed.suite(), None);
@@ -86,8 +86,13 @@ fn too_deep(span: Span) -> SyntaxError {
     SyntaxError { span, message: format!("nested more than {MAX_DEPTH} deep") }
 }
 
-fn syntax_error(error: &ParseError) -> SyntaxError {
-    let mut message = error.error.to_string();
+fn syntax_error(error: &ParseError, text: &str) -> SyntaxError {
+    let before = text.get(..error.location.start().to_usize()).unwrap_or_default();
+    let line = before.rsplit(['\n', '\r', ';', ':']).next().unwrap_or_default().trim();
+    let mut message = match line {
+        "print" | "exec" => format!("`{line}` is a function since Python 3"),
+        _ => error.error.to_string(),
+    };
     // It becomes part of a sentence; what starts with a name or a letter of its own (`f-string: …`) stays.
     if message.starts_with(char::is_uppercase) && message[1..].starts_with(char::is_lowercase) {
         message[..1].make_ascii_lowercase();
