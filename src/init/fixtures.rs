@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::conftest::{self, Holds};
 use super::{Part, Project, Proposal, in_newlines_of};
 use crate::pytest::plugin;
-use crate::python::concrete;
+use crate::python::ast::StmtKind;
+use crate::python::lower;
 
 pub(super) static PART: Part = Part {
     name: "fixtures",
@@ -51,21 +52,16 @@ fn one_file() -> Option<String> {
 
 /// A module's text without its docstring, and with nothing of `from testdiet.` left.
 fn without_own_imports(text: &str) -> Option<String> {
-    let tree = concrete::parse(text)?;
+    let ast = lower::lower(text);
+    let docstring = ast.stmt(*ast.body.first()?).span;
+    let imports = ast.stmts.iter().filter_map(|statement| match &statement.kind {
+        StmtKind::ImportFrom { level: 0, module, .. } if module.starts_with("testdiet") => Some(statement.span),
+        _ => None,
+    });
     let mut left: Vec<Option<&str>> = text.lines().map(Some).collect();
-    let docstring = tree.root_node().named_child(0)?;
-    let mut remove = vec![docstring];
-    let mut nodes = vec![tree.root_node()];
-    while let Some(node) = nodes.pop() {
-        let from = node.child_by_field_name("module_name").and_then(|name| name.utf8_text(text.as_bytes()).ok());
-        if node.kind() == "import_from_statement" && from.is_some_and(|from| from.starts_with("testdiet")) {
-            remove.push(node);
-        }
-        let mut cursor = node.walk();
-        nodes.extend(node.named_children(&mut cursor));
-    }
-    for node in remove {
-        left[node.start_position().row..=node.end_position().row].fill(None);
+    let row = |at: u32| text[..at as usize].matches('\n').count();
+    for span in imports.chain([docstring]) {
+        left[row(span.start)..=row(span.end)].fill(None);
     }
     let lines: Vec<&str> = left.into_iter().flatten().collect();
     Some(format!("{}\n", lines.join("\n").trim_matches('\n')))

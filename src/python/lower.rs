@@ -6,7 +6,7 @@
 
 mod literal;
 
-use ruff_python_ast::token::TokenKind;
+use ruff_python_ast::token::{Token, TokenKind, Tokens};
 use ruff_python_ast::visitor::source_order::{SourceOrderVisitor, TraversalSignal};
 use ruff_python_ast::{self as ruff, AnyNodeRef, ArgOrKeyword, FStringPart, InterpolatedStringElements, PySourceType};
 use ruff_python_parser::{ParseError, parse_unchecked_source};
@@ -32,8 +32,20 @@ const STACK: (usize, usize) = (128 << 10, 2 << 20);
 /// Parses a text and lowers its tree.
 #[must_use]
 pub fn lower(text: &str) -> Ast {
+    lower_with(text, |_| ()).0
+}
+
+/// As [`lower`], with the tokens of the text in order, comments and newlines among them.
+#[must_use]
+pub fn lower_with_tokens(text: &str) -> (Ast, Vec<(TokenKind, Span)>) {
+    let token = |token: &Token| (token.kind(), span(token.range()));
+    let (ast, tokens) = lower_with(text, |tokens| tokens.iter().map(token).collect());
+    (ast, tokens.unwrap_or_default())
+}
+
+fn lower_with<T>(text: &str, tokens: impl FnOnce(&Tokens) -> T) -> (Ast, Option<T>) {
     if let Some(at) = bottomless(text) {
-        return Ast { errors: vec![too_deep(Span::at(at))], too_deep: true, ..Ast::default() };
+        return (Ast { errors: vec![too_deep(Span::at(at))], too_deep: true, ..Ast::default() }, None);
     }
     let parsed = parse_unchecked_source(text, PySourceType::Python);
     let mut lowering = Lowering::new(text);
@@ -41,6 +53,7 @@ pub fn lower(text: &str) -> Ast {
     let comments = parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
     lowering.ast.comments = comments.map(|token| span(token.range())).collect();
     let body = lowering.block(parsed.suite(), None);
+    let tokens = Some(tokens(parsed.tokens()));
     let mut ast = lowering.ast;
     ast.body = body;
     if ast.too_deep {
@@ -51,9 +64,9 @@ pub fn lower(text: &str) -> Ast {
     let ordered = || ast.exprs.is_sorted_by_key(|e| e.span.end) && ast.stmts.is_sorted_by_key(|s| s.span.start);
     if !ast.errors.is_empty() && !ordered() {
         // What the parser made of a damaged text is not the text in its order. Nothing can be found in it.
-        return Ast { errors: ast.errors, comments: ast.comments, too_deep: ast.too_deep, ..Ast::default() };
+        ast = Ast { errors: ast.errors, comments: ast.comments, too_deep: ast.too_deep, ..Ast::default() };
     }
-    ast
+    (ast, tokens)
 }
 
 /// Where brackets or signs are nested so deeply that parsing them would take gigabytes: ruff's parser takes 2 KB of stack for each.

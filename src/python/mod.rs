@@ -2,7 +2,6 @@
 
 pub mod assertion;
 pub mod ast;
-pub mod concrete;
 pub mod cost;
 pub mod ended;
 pub mod fate;

@@ -8,12 +8,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tree_sitter::{Node, Tree};
+use ruff_python_ast::token::TokenKind;
 
 use super::{Suppressions, lines};
 use crate::edit::{Edit, apply};
 use crate::finding::Finding;
-use crate::python::concrete;
+use crate::python::lower;
 use crate::rules::Code;
 use crate::source::{SourceFile, Span};
 
@@ -245,51 +245,30 @@ impl Site<'_> {
 
 /// A text as Python reads it, and its comments.
 struct Tokens {
-    /// Kinds and texts of all tokens but comments.
-    code: Vec<(u16, String)>,
+    /// Kinds and texts of all tokens but comments and the newlines that end no statement.
+    code: Vec<(TokenKind, String)>,
     comments: Vec<Span>,
 }
 
 impl Tokens {
     /// `None` for a text with errors.
     fn of(text: &str) -> Option<Self> {
-        let tree: Tree = concrete::parse(text)?;
-        let root = tree.root_node();
-        if root.has_error() {
+        let (ast, all) = lower::lower_with_tokens(text);
+        if !ast.errors.is_empty() {
             return None;
         }
         let mut tokens = Self { code: Vec::new(), comments: Vec::new() };
-        tokens.collect(root, text);
+        let mut strings = 0;
+        for (kind, span) in all {
+            match kind {
+                // Between the braces of a string no comment of ours is looked for.
+                TokenKind::Comment if strings == 0 => tokens.comments.push(span),
+                TokenKind::NonLogicalNewline => {}
+                _ => tokens.code.push((kind, text[span.range()].to_owned())),
+            }
+            strings += i32::from(matches!(kind, TokenKind::FStringStart | TokenKind::TStringStart));
+            strings -= i32::from(matches!(kind, TokenKind::FStringEnd | TokenKind::TStringEnd));
+        }
         Some(tokens)
     }
-
-    fn collect(&mut self, root: Node<'_>, text: &str) {
-        let mut cursor = root.walk();
-        loop {
-            let node = cursor.node();
-            // A string is one token: what looks like a comment in it is none, nor is one between its braces.
-            let whole = node.kind() == "string";
-            if !whole && cursor.goto_first_child() {
-                continue;
-            }
-            let own = &text[node.byte_range()];
-            if node.kind() == "comment" {
-                // To the grammar, the CR of a CRLF is the comment's.
-                let len = own.trim_end_matches('\r').len();
-                let start = node.start_byte();
-                self.comments.extend(span(start, start + len));
-            } else {
-                self.code.push((node.kind_id(), own.to_owned()));
-            }
-            while !cursor.goto_next_sibling() {
-                if !cursor.goto_parent() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-fn span(start: usize, end: usize) -> Option<Span> {
-    Some(Span::new(u32::try_from(start).ok()?, u32::try_from(end).ok()?))
 }

@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use tree_sitter::Node;
-
 use super::reach::mentions;
 use crate::discover::Suite;
-use crate::python::concrete;
+use crate::python::ast::{Ast, ExprKind, StmtId, StmtKind};
+use crate::python::lower;
 use crate::source::Span;
 
 /// The top level of a file.
@@ -82,14 +81,9 @@ const CALLED: &[&str] = &[
 impl Outline {
     /// `None` for what does not parse.
     pub fn of(text: &str, suite: &Suite) -> Option<Self> {
-        let tree = concrete::parse(text)?;
-        let root = tree.root_node();
-        if root.has_error() {
-            return None;
-        }
-        let mut cursor = root.walk();
-        let parts = root.named_children(&mut cursor).filter(|n| n.kind() != "comment");
-        Some(Self { parts: parts.map(|n| Rc::new(Part::of(text, suite, n))).collect() })
+        let ast = lower::lower(text);
+        let part = |&id: &StmtId| Rc::new(Part::of(text, &ast, suite, id));
+        ast.errors.is_empty().then(|| Self { parts: ast.body.iter().map(part).collect() })
     }
 
     /// The part that holds a place.
@@ -99,32 +93,32 @@ impl Outline {
 }
 
 impl Part {
-    fn of(text: &str, suite: &Suite, node: Node<'_>) -> Self {
-        let definition = if node.kind() == "decorated_definition" { node.child_by_field_name("definition") } else { None };
-        let inner = definition.unwrap_or(node);
-        let kind = match inner.kind() {
-            "import_statement" | "import_from_statement" | "future_import_statement" => Kind::Import,
-            "function_definition" => Kind::Function,
-            "class_definition" => Kind::Class,
-            "expression_statement" if inner.named_child(0).is_some_and(|n| n.kind() == "assignment") => Kind::Constant,
-            _ => Kind::Other,
-        };
-        let name = match kind {
-            Kind::Function | Kind::Class => inner.child_by_field_name("name"),
-            Kind::Constant => {
-                let target = inner.named_child(0).and_then(|n| n.child_by_field_name("left"));
-                target.filter(|t| t.kind() == "identifier")
+    fn of(text: &str, ast: &Ast, suite: &Suite, id: StmtId) -> Self {
+        let statement = ast.stmt(id);
+        let whole = outer(ast, id);
+        let (kind, name, body) = match &statement.kind {
+            StmtKind::Import(_) | StmtKind::ImportFrom { .. } => (Kind::Import, None, None),
+            StmtKind::Function(f) => (Kind::Function, Some(f.name), f.body.first()),
+            StmtKind::Class(c) => (Kind::Class, Some(c.name), c.body.first()),
+            StmtKind::Assign { targets, .. } => {
+                let name = match targets.as_slice() {
+                    [target] => match ast.expr(*target).kind {
+                        ExprKind::Name(name) => Some(name),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                (Kind::Constant, name, None)
             }
-            Kind::Import | Kind::Other => None,
+            _ => (Kind::Other, None, None),
         };
-        let name = name.and_then(|n| text.get(n.byte_range())).map(str::to_owned);
-        let body = inner.child_by_field_name("body").map_or(node.end_byte(), |b| b.start_byte());
-        let head = span(node.start_byte(), body);
+        let name = name.map(|name| ast.name(name).to_owned());
+        let head = Span::new(whole.start, body.map_or(whole.end, |&first| outer(ast, first).start));
         let mut tests = Vec::new();
         if matches!(kind, Kind::Function | Kind::Class) {
-            tests_in(text, suite, inner, &mut tests);
+            tests_in(ast, suite, id, &mut tests);
         }
-        let decorators = &text[node.start_byte()..inner.start_byte()];
+        let decorators = &text[whole.start as usize..statement.span.start as usize];
         let fixture = decorators.contains("fixture");
         if fixture && kind == Kind::Function {
             tests.clear();
@@ -139,23 +133,16 @@ impl Part {
         });
         // A fixture may have another name, or come to everybody.
         let renamed = fixture && (decorators.contains("name") || decorators.contains("autouse"));
-        let inherits = kind == Kind::Class
-            && inner.child_by_field_name("superclasses").is_some_and(|bases| {
-                let words = text[bases.byte_range()].split(|c: char| !c.is_alphanumeric() && c != '_');
-                words.into_iter().any(|w| !w.is_empty() && !BASES.contains(&w))
-            });
+        let bases = match &statement.kind {
+            StmtKind::Class(class) => class.args.as_slice(),
+            _ => &[],
+        };
+        let mut words = bases.iter().flat_map(|base| text[base.span.range()].split(|c: char| !c.is_alphanumeric() && c != '_'));
+        let inherits = words.any(|word| !word.is_empty() && !BASES.contains(&word));
         // Importing the file is enough to run it.
-        let runs = kind == Kind::Constant && text[node.byte_range()].contains('(');
+        let runs = kind == Kind::Constant && text[whole.range()].contains('(');
         let is_found = special || renamed || inherits || runs || !is_test && !harmless;
-        Self {
-            kind,
-            name,
-            span: span(node.start_byte(), node.end_byte()),
-            head,
-            is_collected: !tests.is_empty(),
-            tests,
-            is_found,
-        }
+        Self { kind, name, span: whole, head, is_collected: !tests.is_empty(), tests, is_found }
     }
 
     /// Its name, if nobody gets at it without saying that.
@@ -185,20 +172,24 @@ impl Part {
     }
 }
 
-fn span(start: usize, end: usize) -> Span {
-    let at = |n| u32::try_from(n).unwrap_or(u32::MAX);
-    Span::new(at(start), at(end))
+/// A statement with its decorators.
+fn outer(ast: &Ast, id: StmtId) -> Span {
+    match &ast.stmt(id).kind {
+        StmtKind::Function(f) => f.outer_span,
+        StmtKind::Class(c) => c.outer_span,
+        _ => ast.stmt(id).span,
+    }
 }
 
 /// The names of the test functions in a definition, itself included.
-fn tests_in(text: &str, suite: &Suite, node: Node<'_>, out: &mut Vec<(String, Span)>) {
-    if node.kind() == "function_definition" {
-        let name = node.child_by_field_name("name").and_then(|n| text.get(n.byte_range()));
-        out.extend(name.filter(|n| suite.may_be_test(n)).map(|n| (n.to_owned(), span(node.start_byte(), node.end_byte()))));
+fn tests_in(ast: &Ast, suite: &Suite, id: StmtId, out: &mut Vec<(String, Span)>) {
+    let statement = ast.stmt(id);
+    if let StmtKind::Function(f) = &statement.kind {
+        let name = ast.name(f.name);
+        if suite.may_be_test(name) {
+            out.push((name.to_owned(), statement.span));
+        }
         return;
     }
-    let mut cursor = node.walk();
-    for child in node.named_children(&mut cursor) {
-        tests_in(text, suite, child, out);
-    }
+    statement.kind.blocks(&mut |block| block.iter().for_each(|&inner| tests_in(ast, suite, inner, out)));
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use super::outline::{Kind, Outline, Part};
 use super::units::{Originals, Unit};
 use crate::discover::{Found, Role};
-use crate::python::concrete;
+use crate::python::ast::{ExprKind, StmtKind};
+use crate::python::lower;
 use crate::source::{SourceFile, Span};
 
 /// Tests of files.
@@ -262,27 +263,24 @@ impl<'f> Files<'f> {
     /// The test function around an edit, if the edit can reach nothing else.
     fn test_function(&self, source: &SourceFile, span: Span) -> Option<Place> {
         let found = self.found.iter().find(|f| f.path == source.path && f.role == Role::Test)?;
-        let tree = concrete::parse(source.text())?;
-        let mut node = tree.root_node();
+        let ast = lower::lower(source.text());
+        let mut block = &ast.body;
         let mut within_class = false;
-        loop {
-            let mut cursor = node.walk();
-            let inner = node.named_children(&mut cursor).find(|n| {
-                let range = n.byte_range();
-                range.start <= span.range().start && span.range().end <= range.end
-            })?;
-            node = inner;
-            match inner.kind() {
-                "class_definition" => within_class = true,
-                "block" | "decorated_definition" => {}
-                "function_definition" => break,
+        let (function, at) = loop {
+            let inner = ast.stmt(*block.iter().find(|&&id| ast.stmt(id).span.contains(span))?);
+            match &inner.kind {
+                StmtKind::Class(class) => {
+                    within_class = true;
+                    block = &class.body;
+                }
+                StmtKind::Function(function) => break (function, inner.span),
                 _ => return None,
             }
-        }
-        let name = source.text().get(node.child_by_field_name("name")?.byte_range())?;
+        };
+        let name = ast.name(function.name);
         let is_test = found.suite.may_be_test(name);
-        let decorated = node.parent().filter(|p| p.kind() == "decorated_definition");
-        let fixture = decorated.is_some_and(|d| source.text()[d.start_byte()..node.start_byte()].contains("fixture"));
+        let decorators = &source.text()[function.outer_span.start as usize..at.start as usize];
+        let fixture = decorators.contains("fixture");
         let only_defined = mentions(source.text(), name) == definitions(source.text(), name);
         (is_test && !fixture && only_defined).then(|| Place { function: name.to_owned(), within_class })
     }
@@ -308,21 +306,17 @@ struct Place {
 /// Whether a text may get at a module: it imports it, or has a path or a dotted name with it in a string.
 fn imports(text: &str, module: &str) -> bool {
     let by_name = ["import_module", "importorskip", "__import__", "pytest_plugins"].iter().any(|word| mentions(text, word) > 0);
-    let Some(tree) = concrete::parse(text) else { return true };
-    let mut pending = vec![tree.root_node()];
-    while let Some(node) = pending.pop() {
-        let counts = match node.kind() {
-            "import_statement" | "import_from_statement" => true,
-            "string_content" => by_name || node.byte_range().len() > module.len(),
-            _ => false,
-        };
-        if counts && text.get(node.byte_range()).is_some_and(|part| mentions(part, module) > 0) {
-            return true;
-        }
-        let mut cursor = node.walk();
-        pending.extend(node.named_children(&mut cursor));
-    }
-    false
+    let ast = lower::lower(text);
+    let mentioned = |span: Span| mentions(&text[span.range()], module) > 0;
+    let imported = ast.stmts.iter().any(|statement| {
+        matches!(statement.kind, StmtKind::Import(_) | StmtKind::ImportFrom { .. }) && mentioned(statement.span)
+    });
+    let named = ast.exprs.iter().any(|expr| match &expr.kind {
+        ExprKind::Str { text: Some(text), .. } => (by_name || text.len() > module.len()) && mentions(text, module) > 0,
+        ExprKind::Str { .. } => mentioned(expr.span),
+        _ => false,
+    });
+    !ast.errors.is_empty() || imported || named
 }
 
 /// How often a text has a word.
