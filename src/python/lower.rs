@@ -107,8 +107,8 @@ fn syntax_error(error: &ParseError, text: &str) -> SyntaxError {
         _ => error.error.to_string(),
     };
     // It becomes part of a sentence; what starts with a name or a letter of its own (`f-string: …`) stays.
-    if message.starts_with(char::is_uppercase) && message[1..].starts_with(char::is_lowercase) {
-        message[..1].make_ascii_lowercase();
+    if let [first @ b'A'..=b'Z', b'a'..=b'z', ..] = *message.as_bytes() {
+        message.replace_range(..1, &char::from(first).to_ascii_lowercase().to_string());
     }
     SyntaxError { span: span(error.location), message }
 }

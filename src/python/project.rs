@@ -289,7 +289,7 @@ pub fn role(suites: &[Arc<Suite>], path: &Path) -> Role {
 
 /// Everything the analysis of one run shares between threads.
 pub struct Project {
-    /// The compiled queries.
+    /// What is looked for.
     pub queries: Queries,
     /// What runs of the tests have shown.
     pub evidence: Arc<Evidence>,

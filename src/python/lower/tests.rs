@@ -539,6 +539,12 @@ fn depth_is_bounded_but_not_that_of_parentheses() {
             assert!(ast.too_deep || !ast.errors.is_empty(), "{open} {n}");
         }
     }
+    for n in [1_000, 15_000, 100_000] {
+        for (open, close) in [("match x:\n  case ", ": y\n"), ("def f[T: ", "](): y\n"), ("type X[T = ", "] = y\n")] {
+            let ast = ast(&format!("{open}{}x{}{close}", "[".repeat(n), "]".repeat(n)));
+            assert!(ast.too_deep || !ast.errors.is_empty(), "{open} {n}");
+        }
+    }
     let ast = ast(&format!("{}x{}\n", "(".repeat(1_000), ")".repeat(1_000)));
     assert!(!ast.too_deep);
     let text = (0..1_000).fold(String::new(), |mut out, i| {
