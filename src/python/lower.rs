@@ -227,10 +227,11 @@ impl<'a> Lowering<'a> {
             }
             ruff::Stmt::Try(attempt) => {
                 let body = self.block(&attempt.body, Some(id));
-                let handler = |ruff::ExceptHandler::ExceptHandler(handler): &'a ruff::ExceptHandler| Handler {
-                    exception: self.optional(handler.type_.as_deref()),
-                    name: handler.name.as_ref().map(|name| self.name(name)),
-                    body: self.block(&handler.body, Some(id)),
+                let handler = |ruff::ExceptHandler::ExceptHandler(handler): &'a ruff::ExceptHandler| {
+                    self.errors_of_python_2(handler);
+                    let exception = self.optional(handler.type_.as_deref());
+                    let name = handler.name.as_ref().map(|name| self.name(name));
+                    Handler { exception, name, body: self.block(&handler.body, Some(id)) }
                 };
                 let handlers = attempt.handlers.iter().map(handler).collect();
                 let (orelse, finally) = (self.block(&attempt.orelse, Some(id)), self.block(&attempt.finalbody, Some(id)));
@@ -287,6 +288,18 @@ impl<'a> Lowering<'a> {
                 StmtKind::Other(vec![name, self.expr(&alias.value)])
             }
             ruff::Stmt::Pass(_) | ruff::Stmt::IpyEscapeCommand(_) => StmtKind::Other(Vec::new()),
+        }
+    }
+
+    /// `except KeyError, error:` binds a name in Python 2, and is a syntax error from then up to 3.14, where it catches two
+    /// exceptions. What is written like a variable is taken for one.
+    fn errors_of_python_2(&mut self, handler: &ruff::ExceptHandlerExceptHandler) {
+        let Some(ruff::Expr::Tuple(tuple)) = handler.type_.as_deref() else { return };
+        if let (false, Some(ruff::Expr::Name(name))) = (tuple.parenthesized, tuple.elts.last())
+            && name.id.starts_with(char::is_lowercase)
+        {
+            let message = format!("`, {name}` after an exception is `as {name}` since Python 3", name = name.id);
+            self.ast.errors.push(SyntaxError { span: span(name.range()), message });
         }
     }
 

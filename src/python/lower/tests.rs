@@ -531,6 +531,18 @@ fn errors_are_reported_and_what_is_around_them_lowered() {
 }
 
 #[test]
+fn what_only_python_2_understands_is_told_as_such() {
+    let messages = |text: &str| ast(text).errors.into_iter().map(|error| error.message).collect::<Vec<_>>();
+    assert_eq!(messages("print 'a'\n")[0], "`print` is a function since Python 3");
+    assert_eq!(messages("if a: exec 'b'\n")[0], "`exec` is a function since Python 3");
+    let caught = "try: a\nexcept (A, b.C), error: d\n";
+    assert_eq!(messages(caught), ["`, error` after an exception is `as error` since Python 3"]);
+    for text in ["try: a\nexcept A, B: c\n", "try: a\nexcept A, b.c: d\n", "try: a\nexcept (A, b): c\n"] {
+        assert!(messages(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn depth_is_bounded_but_not_that_of_parentheses() {
     for n in [1_000, 15_000, 100_000, 1_000_000] {
         for (open, close) in [("[", "]"), ("f(", ")"), ("not ", ""), ("-", ""), ("lambda: ", "")] {
