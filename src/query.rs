@@ -13,10 +13,11 @@
 //! tree-sitter accepts unknown predicates and captures silently, which would turn a typing error into a rule that
 //! finds nothing. Here they are errors at load, with file and line.
 //!
-//! Every file starts with its triggers (see [`trigger`]). A file of Python in which none holds is not parsed. testdiet's own
+//! Every file starts with its triggers (see [`trigger`]). A file of Python in which none holds is not parsed. The built-in
 //! queries are matched on the tree that the semantic model is built on (see [`shape`]), all in one pass. A project's own may ask
 //! for anything in the grammar: tree-sitter runs them (see [`own`]), over the files that trigger them.
 
+mod builtin;
 mod own;
 mod shape;
 mod trigger;
@@ -26,8 +27,9 @@ use std::sync::Arc;
 
 use regex::bytes::RegexSet;
 
+use self::builtin::Builtin;
 use self::own::OwnQueries;
-use self::shape::{Drawn, Node, Term};
+use self::shape::Term;
 use self::trigger::{Expressions, Text, Triggers};
 use crate::config::Budgets;
 use crate::python::ast::{Ast, ExprId};
@@ -229,14 +231,11 @@ struct File {
     custom: Option<usize>,
 }
 
-/// All queries of a run: testdiet's own and the project's.
+/// All queries of a run: the built-in ones and the project's own.
 pub struct Queries {
     files: Vec<File>,
     triggers: RegexSet,
-    /// The patterns of testdiet's own queries.
-    builtin: Vec<(Drawn, Arc<Pattern>)>,
-    /// What their captures mean, by index.
-    captures: Vec<Meaning>,
+    builtin: Builtin,
     own: Option<OwnQueries>,
 }
 
@@ -303,24 +302,9 @@ impl Queries {
         }
         let triggers =
             expressions.build().map_err(|e| QueryError { file: "queries".to_owned(), line: 1, message: e.to_string() })?;
+        let builtin = Builtin::read(&files)?;
         let own = OwnQueries::compile(&files)?;
-        let mut names = Vec::new();
-        let mut drawn = Vec::new();
-        for (i, file) in files.iter().enumerate().filter(|(_, file)| file.custom.is_none()) {
-            let error = |(offset, message): (usize, String)| file.error(offset, message);
-            drawn.extend(shape::read(&file.text, &mut names).map_err(error)?.into_iter().map(|drawn| (i, drawn)));
-        }
-        let captures: Vec<Meaning> = names
-            .iter()
-            .map(|name| meaning(name).map_err(|message| QueryError { file: "queries".to_owned(), line: 1, message }))
-            .collect::<Result<_, _>>()?;
-        let builtin = drawn.into_iter().map(|(i, mut drawn)| {
-            let written = drawn.written();
-            let pattern = files[i].pattern(Mask(1 << i), drawn.offset, written, &captures)?;
-            Ok((drawn, Arc::new(pattern)))
-        });
-        let builtin = builtin.collect::<Result<_, _>>()?;
-        Ok(Self { files, triggers, builtin, captures, own })
+        Ok(Self { files, triggers, builtin, own })
     }
 
     /// Which queries have something to look for in a text. One without triggers always has.
@@ -336,7 +320,7 @@ impl Queries {
 
     /// All patterns.
     pub fn patterns(&self) -> impl Iterator<Item = &Arc<Pattern>> {
-        self.builtin.iter().map(|(_, pattern)| pattern).chain(self.own.iter().flat_map(OwnQueries::patterns))
+        self.builtin.patterns().chain(self.own.iter().flat_map(OwnQueries::patterns))
     }
 
     /// Runs those of the wanted queries over a file, in the order of the sites. A match whose captures have no expression in the
@@ -344,20 +328,7 @@ impl Queries {
     #[must_use]
     pub fn run(&self, wanted: Mask, ast: &Ast, text: &str) -> Vec<Match> {
         let mut found = Vec::new();
-        let builtin: Vec<_> = self.builtin.iter().filter(|(_, pattern)| pattern.query.within(wanted)).collect();
-        if !builtin.is_empty() {
-            shape::nodes(ast, &mut |kind, node| {
-                for (drawn, pattern) in builtin.iter().filter(|(drawn, _)| drawn.root().is_none_or(|root| root == kind)) {
-                    drawn.fits(ast, node, &mut |captures| {
-                        let captures = captures.iter().filter_map(|&(index, node)| match node {
-                            Node::Expr(id) => Some((index, id)),
-                            _ => None,
-                        });
-                        found.extend(Match::new(pattern, captures.collect(), &self.captures));
-                    });
-                }
-            });
-        }
+        self.builtin.run(wanted, ast, &mut found);
         if let Some(own) = &self.own {
             own.run(wanted, ast, text, &mut found);
         }
@@ -402,20 +373,6 @@ struct Written {
     /// Names without `#`, and what follows them.
     predicates: Vec<(String, Vec<Term>)>,
     settings: Vec<(String, String)>,
-}
-
-impl Drawn {
-    /// Takes out what it says besides what it looks like.
-    fn written(&mut self) -> Written {
-        let mut written = Written { captures: self.captures(), predicates: Vec::new(), settings: Vec::new() };
-        for (operator, terms) in std::mem::take(&mut self.predicates) {
-            match (operator.as_str(), terms.as_slice()) {
-                ("set!", [Term::Text(key), Term::Text(value)]) => written.settings.push((key.clone(), value.clone())),
-                _ => written.predicates.push((operator, terms)),
-            }
-        }
-        written
-    }
 }
 
 impl File {

@@ -1,6 +1,6 @@
 //! Patterns in tree-sitter's query language, matched on the [`Ast`].
 //!
-//! testdiet's own queries ask for a handful of node kinds, all of which the tree has that the semantic model is built on.
+//! The built-in queries ask for a handful of node kinds, all of which the tree has that the semantic model is built on.
 //! Matching them there saves a second parse of every file, which would be more than half of a run's time. What is read here is
 //! the part of the language that `queries/` uses; everything else is an error. A test holds the two to one another: tree-sitter
 //! compiles each of these queries, and finds the same with it.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::python::ast::{Alias, Arg, ArgKind, Case, Clause, Param, ParamKind};
 
 fn ast(text: &str) -> Ast {
     lower(text)
