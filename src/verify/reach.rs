@@ -308,15 +308,19 @@ fn imports(text: &str, module: &str) -> bool {
     let by_name = ["import_module", "importorskip", "__import__", "pytest_plugins"].iter().any(|word| mentions(text, word) > 0);
     let ast = lower::lower(text);
     let mentioned = |span: Span| mentions(&text[span.range()], module) > 0;
-    let imported = ast.stmts.iter().any(|statement| {
-        matches!(statement.kind, StmtKind::Import(_) | StmtKind::ImportFrom { .. }) && mentioned(statement.span)
-    });
-    let named = ast.exprs.iter().any(|expr| match &expr.kind {
-        ExprKind::Str { text: Some(text), .. } => (by_name || text.len() > module.len()) && mentions(text, module) > 0,
-        ExprKind::Str { .. } => mentioned(expr.span),
-        _ => false,
-    });
-    !ast.errors.is_empty() || imported || named
+    let imported = || {
+        let mut imports = ast.stmts.iter().filter(|s| matches!(s.kind, StmtKind::Import(_) | StmtKind::ImportFrom { .. }));
+        imports.any(|import| mentioned(import.span))
+    };
+    let mut exprs = ast.exprs.iter();
+    let mut named = || {
+        exprs.any(|expr| match &expr.kind {
+            ExprKind::Str { text: Some(text), .. } => (by_name || text.len() > module.len()) && mentions(text, module) > 0,
+            ExprKind::Str { .. } => mentioned(expr.span),
+            _ => false,
+        })
+    };
+    !ast.errors.is_empty() || imported() || named()
 }
 
 /// How often a text has a word.

@@ -191,9 +191,14 @@ impl<'a> Lowering<'a> {
     fn interpolations(&mut self, elements: &'a InterpolatedStringElements, into: &mut Vec<ExprId>) {
         for interpolation in elements.interpolations() {
             into.push(self.expr(&interpolation.expression));
-            if let Some(format) = &interpolation.format_spec {
+            let Some(format) = &interpolation.format_spec else { continue };
+            self.depth += 1;
+            if self.depth > MAX_DEPTH {
+                self.too_deep(span(format.range));
+            } else {
                 self.interpolations(&format.elements, into);
             }
+            self.depth -= 1;
         }
     }
 

@@ -552,6 +552,9 @@ fn depth_is_bounded_but_not_that_of_parentheses() {
             assert!(ast.too_deep || !ast.errors.is_empty(), "{open} {n}");
         }
     }
+    for n in [1_000, 15_000] {
+        assert!(ast(&format!("f'{}{}'\n", "{x:".repeat(n), "}".repeat(n))).too_deep, "{n} format specifiers");
+    }
     for n in [1_000, 15_000, 100_000] {
         for (open, close) in [("match x:\n  case ", ": y\n"), ("def f[T: ", "](): y\n"), ("type X[T = ", "] = y\n")] {
             let ast = ast(&format!("{open}{}x{}{close}", "[".repeat(n), "]".repeat(n)));
