@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from math import ceil
 
 from testdiet.real import OneCpu, Real, real_ns
 from testdiet.turns import ThreadState
@@ -25,9 +26,9 @@ from testdiet.turns import ThreadState
 _allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
 
-#: Seconds, real, between two looks at whether a deadline that is put off may come; and how many times as long as the look itself
+#: Nanoseconds, real, between two looks at whether a deadline that is put off may come; and how many times as long as the look itself
 #: took, which asks the operating system about each thread that runs: a tenth of a millisecond each.
-PUT_OFF_POLL = 0.004
+PUT_OFF_POLL = 4_000_000
 PUT_OFF_REST = 4
 #: Seconds, real, between two looks at whether the reason for real time is gone: short at first, then longer.
 GUARD_POLL = (0.001, 0.02)
@@ -81,23 +82,20 @@ class Stats:
 class Wait:
     """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
 
-    __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
-    __slots__ += ("place",)
+    # What most waits never change is the class's: making one is part of every waking.
+    deadline = None
+    waiting = timed_out = signalled = notified = False
+    #: What comes out of it instead of an end.
+    error = None
+    #: A signal handler runs in the waiting thread, and waits itself.
+    resumed = False
+    #: When it began, by this clock, and how far that was ahead of real time then.
+    since = offset = 0
+    #: Its place among the deadlines: a list that holds it, or None.
+    place = None
 
     def __init__(self, state):
         self.state = state
-        self.deadline = None
-        self.waiting = False
-        self.timed_out = False
-        self.error = None
-        self.signalled = False
-        self.notified = False
-        # A signal handler runs in the waiting thread, and waits itself.
-        self.resumed = False
-        # When it began, by this clock, and how far that was ahead of real time then.
-        self.since = self.offset = 0
-        # Its place among the deadlines: a list that holds it, or None.
-        self.place = None
         self.lock = _allocate_lock()
         self.lock.acquire()
 
@@ -169,6 +167,8 @@ class Clock:
         self._guard_poll = GUARD_POLL[0]
         # Nanoseconds, real: when to look again whether a deadline that is put off may come.
         self._put_off_until = 0
+        # The thread whose deadline came last.
+        self._expired = None
         self._told = set()
 
     # -- reading -----------------------------------------------------------------------------------------------------------
@@ -311,9 +311,9 @@ class Clock:
                     outer.resumed = True
                     self._resume()
                 wait.offset = self.offset
-                wait.since = self.now_ns()
+                wait.since = real_ns() + wait.offset
                 if timeout is not None:
-                    asked = wait.deadline = wait.since + max(0, -int(-timeout * 1e9 // 1))
+                    asked = wait.deadline = wait.since + (ceil(timeout * 1e9) if timeout > 0 else 0)
                     if state.test != self.test and state is not self.test_state:
                         wait.deadline += -asked % LEFT_BEHIND
                     wait.place = [wait]
@@ -358,6 +358,11 @@ class Clock:
         return patience
 
     def _unpark(self, wait, outer):
+        if outer is None and not wait.waiting and self._leader is not wait:
+            # It was woken, which is why nobody else looks at it any more, and leaves nothing that others have to see to.
+            wait.state.wait = None
+            wait.state.runs()
+            return
         with self._mutex:
             before, self._busy = self._busy, True
             try:
@@ -412,13 +417,15 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait, waker=None, now=None):
+    def _wake(self, wait, waker=None, turn=None):
         if not wait.waiting:
             return False
-        self._end(wait)
         if not wait.resumed:
-            self._resume()
-        wait.state.follows(waker, self.now_ns() if now is None else now)
+            self._running += 1
+            self._stuck_since = None
+        wait.state.follows(waker, self.now_ns() if turn is None else turn)
+        # From here on its thread may go on.
+        self._end(wait)
         wait.signal()
         return True
 
@@ -433,11 +440,10 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._wake(wait, None, now)
-        state.turn = wait.deadline
+        self._expired = state
+        self._wake(wait, None, wait.deadline)
 
     def _end(self, wait):
-        wait.waiting = False
         if wait.place is not None:
             wait.place.clear()
             wait.place = None
@@ -447,6 +453,7 @@ class Clock:
                 self._deadlines = [deadline for deadline in self._deadlines if deadline[3]]
                 heapq.heapify(self._deadlines)
                 self._ended = 0
+        wait.waiting = False
 
     def _earliest(self):
         deadlines = self._deadlines
@@ -458,7 +465,7 @@ class Clock:
     def _advance(self):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
-        now = self.now_ns()
+        now = real_ns() + self.offset
         if wait is not None and wait.deadline <= now:
             self._expire(wait, now)
             return
@@ -474,13 +481,16 @@ class Clock:
                 self._stuck_since = real_ns()
             return
         # The guards took real time.
-        now = self.now_ns()
-        jump = max(0, wait.deadline - now)
-        self.offset += jump
-        self.stats._virtual_ns += jump
-        self.stats.jumps += 1
-        self.on_jump(jump)
-        self._expire(wait, now + jump)
+        now = real_ns() + self.offset
+        jump = wait.deadline - now
+        if jump > 0:
+            self.offset += jump
+            stats = self.stats
+            stats._virtual_ns += jump
+            stats.jumps += 1
+            self.on_jump(jump)
+            now = wait.deadline
+        self._expire(wait, now)
 
     def is_real(self):
         """Whether a wait that begins now takes real time."""
@@ -513,11 +523,13 @@ class Clock:
         began = real_ns()
         if began < self._put_off_until:
             return True
-        running = (state for state in self._known if state.wait is None or not state.wait.waiting)
-        if not any(state.precedes(deadline, now) for state in running):
-            return False
+        last = self._expired
+        # The one whose deadline came last, most of the time, which saves asking all of them.
+        if last is None or last.ended or last.waits() or not last.precedes(deadline, now):
+            if not any(state.precedes(deadline, now) for state in self._known if not state.waits()):
+                return False
         ended = real_ns()
-        self._put_off_until = ended + max(int(PUT_OFF_POLL * 1e9), PUT_OFF_REST * (ended - began))
+        self._put_off_until = ended + max(PUT_OFF_POLL, PUT_OFF_REST * (ended - began))
         return True
 
     def _patience(self):
@@ -525,10 +537,14 @@ class Clock:
         wait = self._earliest()
         seconds = None
         if wait is not None:
-            now = self.now_ns()
-            seconds = max(0.0, (wait.deadline - now) / 1e9)
-            if not seconds and self._put_off(wait.deadline, now):
-                seconds = max(0.0, (self._put_off_until - real_ns()) / 1e9)
+            at = real_ns()
+            due = wait.deadline - self.offset
+            if self._running:
+                if due <= at:
+                    self._put_off(wait.deadline, at + self.offset)
+                # It would be put off until then anyway.
+                due = max(due, self._put_off_until)
+            seconds = (due - at) / 1e9 if due > at else 0.0
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
                 again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
@@ -558,7 +574,7 @@ class Clock:
             return
         frames = sys._current_frames()
         for state in self._known:
-            if state.wait is None or not state.wait.waiting:
+            if not state.waits():
                 frame = frames.get(state.ident)
                 name = getattr(state.thread, "name", "?")
                 where = f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""

@@ -13,7 +13,11 @@ import threading
 import weakref
 
 from testdiet.clock import Real, clock
+from testdiet.file_times import compares_file_times, reads_file_times
+from testdiet.real import real_ns
 
+# A test may replace that of `signal`.
+_getitimer = getattr(signal, "getitimer", None)
 _TASKS = "/proc/self/task"
 _DESCRIPTORS = "/proc/self/fd"
 
@@ -21,13 +25,12 @@ _DESCRIPTORS = "/proc/self/fd"
 SIGNAL_GRACE = 0.05
 #: Seconds, real, for which the list of descriptors is not read again, unless Python opened a socket meanwhile.
 DESCRIPTORS_KNOWN = 0.0005
+_FILE_TIMES_REASON = "file times: the test reads when files changed"
 #: Seconds, real, after the last child ended: its SIGCHLD, its last words in a pipe.
 CHILD_GRACE = 0.02
 
-_FILE_TIMES = frozenset(
-    ["getmtime", "getatime", "getctime", "ST_MTIME", "ST_ATIME", "ST_CTIME"]
-    + [f"st_{which}time{unit}" for which in "mac" for unit in ("", "_ns")]
-)
+#: Nanoseconds: what changed that long before the test is not of the test. File systems keep times to two seconds at worst.
+FILE_TIMES_BEFORE = 2_000_000_000
 
 
 def _listing(folder):
@@ -61,6 +64,8 @@ class Guards:
         self._had_child = False
         self._quiet_until = 0.0
         self._file_times = False
+        # Nanoseconds: the real wall clock's lead over the real clock, and what it said when the test began.
+        self._epoch = self._began = 0
         self._hooked = False
 
     # -- the test's frame ----------------------------------------------------------------------------------------------------
@@ -70,7 +75,10 @@ class Guards:
         self._tasks = self._fds = None
         self._quiet_until = 0.0
         self._spawned = None
-        self._file_times = any(_reads_file_times(function) for function in functions)
+        self._file_times = any(reads_file_times(function) for function in functions)
+        if not self._travels():
+            self._epoch = Real.time_ns() - real_ns()
+        self._began = real_ns() + self._epoch
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._audit)
@@ -100,9 +108,15 @@ class Guards:
         elif event in ("os.kill", "signal.pthread_kill") and (event != "os.kill" or arguments[0] in (os.getpid(), 0)):
             self._quiet_until = Real.monotonic() + SIGNAL_GRACE
 
-    def file_times_read(self):
-        """The code under test reads when files changed."""
-        self._file_times = True
+    def file_time_read(self, nanoseconds, code):
+        """Code under test reads when a file changed. That is no matter if it was before the test, or has been said by ``os.utime`` to
+        be later than now, or if the code only puts it back."""
+        if self._file_times or not -FILE_TIMES_BEFORE <= nanoseconds - self._began <= real_ns() + self._epoch - self._began:
+            return
+        self._file_times = compares_file_times(code)
+        if self._file_times and clock.stats.jumps:
+            # It may be too late: what was written before and after a jump may have the same time.
+            clock.note(_FILE_TIMES_REASON)
 
     def reason(self):
         """Why the clock must not jump now, or None."""
@@ -113,23 +127,20 @@ class Guards:
             or self._connections()
             or self._other_clocks()
             or (Real.monotonic() < self._quiet_until and "signal: the process was just sent one")
-            or (self._file_times and "file times: the test reads when files changed")
+            or (self._file_times and _FILE_TIMES_REASON)
             or None
         )
 
     # -- signals -------------------------------------------------------------------------------------------------------------
 
     def _timers(self):
-        if not hasattr(signal, "getitimer"):
+        # Those that count CPU time do not move while everything waits, on whatever clock.
+        if _getitimer is None or not _getitimer(signal.ITIMER_REAL)[0]:
             return None
-        for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-            if signal.getitimer(which)[0]:
-                # pytest-timeout's alarm is a safety net around the test, not a part of it.
-                handler = signal.getsignal(signal.SIGALRM)
-                if which == signal.ITIMER_REAL and getattr(handler, "__module__", None) == "pytest_timeout":
-                    continue
-                return "alarm: signal.alarm or setitimer is armed"
-        return None
+        # pytest-timeout's alarm is a safety net around the test, not a part of it.
+        if getattr(signal.getsignal(signal.SIGALRM), "__module__", None) == "pytest_timeout":
+            return None
+        return "alarm: signal.alarm or setitimer is armed"
 
     # -- threads -------------------------------------------------------------------------------------------------------------
 
@@ -292,15 +303,22 @@ class Guards:
     # -- other clocks --------------------------------------------------------------------------------------------------------
 
     def _other_clocks(self):
-        if freezegun_is_active():
+        modules = sys.modules
+        if "freezegun.api" in modules and freezegun_is_active():
             return "other clock: freezegun is active"
-        machine = sys.modules.get("time_machine")
-        if machine is not None and len(travels(machine)) > self.own_travels:
+        if self._travels() > self.own_travels:
             return "other clock: time-machine is active"
-        for module, patched in (("gevent.monkey", "saved"), ("eventlet.patcher", "already_patched")):
-            if getattr(sys.modules.get(module), patched, None):
-                return f"other clock: {module.partition('.')[0]} replaced the threads"
+        if "gevent.monkey" in modules and getattr(modules["gevent.monkey"], "saved", None):
+            return "other clock: gevent replaced the threads"
+        if "eventlet.patcher" in modules and getattr(modules["eventlet.patcher"], "already_patched", None):
+            return "other clock: eventlet replaced the threads"
         return None
+
+
+    @staticmethod
+    def _travels():
+        """How many of time-machine's travels are under way."""
+        return len(travels(sys.modules["time_machine"])) if "time_machine" in sys.modules else 0
 
 
 def freezegun_is_active():
@@ -311,28 +329,6 @@ def freezegun_is_active():
 def travels(machine):
     """The stack of time-machine's active travels, by the names it had."""
     return getattr(machine, "traveller_stack", getattr(machine, "coordinates_stack", ()))
-
-
-def _reads_file_times(function, seen=None):
-    """Whether a function's code, or that of functions of its module that it names, reads the times of files."""
-    code = getattr(function, "__code__", None)
-    seen = set() if seen is None else seen
-    if code is None or code in seen:
-        return False
-    seen.add(code)
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            names.update(constant.co_names)
-    if names & _FILE_TIMES:
-        return True
-    namespace = getattr(function, "__globals__", {})
-    here = namespace.get("__name__")
-    for name in names:
-        value = namespace.get(name)
-        if getattr(value, "__module__", None) == here and _reads_file_times(value, seen):
-            return True
-    return False
 
 
 # -- processes, as Linux shows them ------------------------------------------------------------------------------------------

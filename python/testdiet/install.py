@@ -17,6 +17,7 @@ import types
 import weakref
 
 from testdiet.clock import Real, Wait, clock
+from testdiet.file_times import FILE_TIME_FIELDS
 from testdiet.guards import freezegun_is_active, guards, travels
 from testdiet.locks import Lock, RLock, SimpleQueue, condition_wait
 
@@ -217,13 +218,6 @@ class WallFunctions(Wall):
     def _patch_datetime(self):
         import datetime
 
-        # A class of C cannot be set attributes of; its namespace can. Where that does not work, the methods stay as they are.
-        try:
-            import ctypes
-
-            modified = ctypes.pythonapi.PyType_Modified
-        except (ImportError, AttributeError):
-            return
         def timestamp():
             real = _is_real(sys._getframe(2).f_globals.get("__name__") or "")
             return Real.time() + (0 if real else self.shift() / 1e9)
@@ -238,10 +232,19 @@ class WallFunctions(Wall):
             return cls.fromtimestamp(timestamp())
 
         for cls, methods in ((datetime.datetime, (now, utcnow, today)), (datetime.date, (today,))):
-            namespace = gc.get_referents(cls.__dict__)[0]
-            for method in methods:
-                namespace[method.__name__] = classmethod(method)
-            modified(ctypes.py_object(cls))
+            _set_on_builtin(cls, {method.__name__: classmethod(method) for method in methods})
+
+
+def _set_on_builtin(cls, attributes):
+    """Sets attributes of a class of C, which cannot be set, in its namespace. Where that does not work they stay as they are."""
+    try:
+        import ctypes
+
+        modified = ctypes.pythonapi.PyType_Modified
+    except (ImportError, AttributeError):
+        return
+    gc.get_referents(cls.__dict__)[0].update(attributes)
+    modified(ctypes.py_object(cls))
 
 
 class _Wall(_Builtin):
@@ -419,21 +422,45 @@ def install_asyncio():
 
 # -- file times --------------------------------------------------------------------------------------------------------------
 
+#: Modules that only look whether what they have read has changed, or copy the times.
+_FILE_TIMES_KEPT = frozenset("importlib._bootstrap_external _frozen_importlib_external linecache shutil zipimport".split())
+
+
+class _FileTime:
+    """In the place of a field of ``os.stat_result`` that tells when a file changed."""
+
+    def __init__(self, real):
+        self.__wrapped__ = real
+        self.__name__ = real.__name__
+        self.__doc__ = real.__doc__
+        self.__objclass__ = real.__objclass__
+        self._nanoseconds = 1 if real.__name__.endswith("_ns") else 1_000_000_000
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        value = self.__wrapped__.__get__(instance, owner)
+        state = clock.current()
+        # A thread that an earlier test left behind does not decide how this one ends.
+        if clock.enabled and value is not None and state is not None and (state is clock.test_state or state.test == clock.test):
+            frame = sys._getframe(1)
+            name = frame.f_globals.get("__name__")
+            if name == "genericpath":
+                # os.path.getmtime and the like.
+                frame = frame.f_back
+                name = frame.f_globals.get("__name__")
+            if name not in _FILE_TIMES_KEPT and not _is_real(name or ""):
+                guards.file_time_read(int(value * self._nanoseconds), frame.f_code)
+        return value
+
+    def __set__(self, instance, value):
+        self.__wrapped__.__set__(instance, value)
+
 
 def _install_file_times():
-    """Reading when a file changed puts the test on real time: files are written in it."""
-
-    def watched(real):
-        @functools.wraps(real)
-        def read(*arguments, **keywords):
-            if clock.enabled and not _called_really():
-                guards.file_times_read()
-            return real(*arguments, **keywords)
-
-        return read
-
-    for name in ("getmtime", "getatime", "getctime"):
-        setattr(os.path, name, watched(getattr(os.path, name)))
+    """Reading when a file changed may put the test on real time."""
+    fields = {name: _FileTime(getattr(os.stat_result, name)) for name in FILE_TIME_FIELDS}
+    _set_on_builtin(os.stat_result, fields)
 
 
 # -- taking effect -----------------------------------------------------------------------------------------------------------

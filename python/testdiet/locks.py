@@ -142,6 +142,20 @@ class Lock(_Acquired, metaclass=_Disguise):
         if self._waiters:
             self._pass_on()
 
+    # A Condition asks the lock itself for these three where it has them, which takes fewer calls.
+
+    def _is_owned(self):
+        return self._raw.locked()
+
+    def _release_save(self):
+        self._raw.release()
+        if self._waiters:
+            self._pass_on()
+
+    def _acquire_restore(self, saved):
+        if not self._raw.acquire(False):
+            self._acquire_contended(-1)
+
     def _at_fork_reinit(self):
         self._raw._at_fork_reinit()
         self._waiters.clear()

@@ -46,6 +46,11 @@ class ThreadState:
         # Until when, by the real clock, it is taken to be asleep still.
         self.rests = 0
 
+    def waits(self):
+        """Whether it is known to wait."""
+        wait = self.wait
+        return wait is not None and wait.waiting
+
     def runs(self):
         """The calling thread is this one, and runs again."""
         self.back = real_ns()

@@ -12,7 +12,7 @@ import os
 import sys
 
 #: In this order, each needs nothing but those before it.
-MODULES = ("real", "turns", "clock", "guards", "locks", "install", "waiting", "plugin")
+MODULES = ("real", "turns", "clock", "file_times", "guards", "locks", "install", "waiting", "plugin")
 
 
 def vendored():

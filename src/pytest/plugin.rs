@@ -24,6 +24,7 @@ macro_rules! package {
 pub const FILES: &[(&str, &str)] = package![
     "testdiet/__init__.py",
     "testdiet/clock.py",
+    "testdiet/file_times.py",
     "testdiet/guards.py",
     "testdiet/install.py",
     "testdiet/locks.py",
