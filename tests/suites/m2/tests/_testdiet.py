@@ -155,6 +155,11 @@ class ThreadState:
         # Until when, by the real clock, it is taken to be asleep still.
         self.rests = 0
 
+    def waits(self):
+        """Whether it is known to wait."""
+        wait = self.wait
+        return wait is not None and wait.waiting
+
     def runs(self):
         """The calling thread is this one, and runs again."""
         self.back = real_ns()
@@ -208,14 +213,15 @@ import threading
 import time
 import traceback
 from collections import deque
+from math import ceil
 
 
 _allocate_lock = _thread.allocate_lock
 get_ident = _thread.get_ident
 
-#: Seconds, real, between two looks at whether a deadline that is put off may come; and how many times as long as the look itself
+#: Nanoseconds, real, between two looks at whether a deadline that is put off may come; and how many times as long as the look itself
 #: took, which asks the operating system about each thread that runs: a tenth of a millisecond each.
-PUT_OFF_POLL = 0.004
+PUT_OFF_POLL = 4_000_000
 PUT_OFF_REST = 4
 #: Seconds, real, between two looks at whether the reason for real time is gone: short at first, then longer.
 GUARD_POLL = (0.001, 0.02)
@@ -269,23 +275,20 @@ class Stats:
 class Wait:
     """One wait of one thread, in which nothing but :meth:`Clock.wake` or its deadline can end it."""
 
-    __slots__ = ("state", "deadline", "waiting", "timed_out", "error", "signalled", "notified", "resumed", "since", "offset", "lock")
-    __slots__ += ("place",)
+    # What most waits never change is the class's: making one is part of every waking.
+    deadline = None
+    waiting = timed_out = signalled = notified = False
+    #: What comes out of it instead of an end.
+    error = None
+    #: A signal handler runs in the waiting thread, and waits itself.
+    resumed = False
+    #: When it began, by this clock, and how far that was ahead of real time then.
+    since = offset = 0
+    #: Its place among the deadlines: a list that holds it, or None.
+    place = None
 
     def __init__(self, state):
         self.state = state
-        self.deadline = None
-        self.waiting = False
-        self.timed_out = False
-        self.error = None
-        self.signalled = False
-        self.notified = False
-        # A signal handler runs in the waiting thread, and waits itself.
-        self.resumed = False
-        # When it began, by this clock, and how far that was ahead of real time then.
-        self.since = self.offset = 0
-        # Its place among the deadlines: a list that holds it, or None.
-        self.place = None
         self.lock = _allocate_lock()
         self.lock.acquire()
 
@@ -357,6 +360,8 @@ class Clock:
         self._guard_poll = GUARD_POLL[0]
         # Nanoseconds, real: when to look again whether a deadline that is put off may come.
         self._put_off_until = 0
+        # The thread whose deadline came last.
+        self._expired = None
         self._told = set()
 
     # -- reading -----------------------------------------------------------------------------------------------------------
@@ -499,9 +504,9 @@ class Clock:
                     outer.resumed = True
                     self._resume()
                 wait.offset = self.offset
-                wait.since = self.now_ns()
+                wait.since = real_ns() + wait.offset
                 if timeout is not None:
-                    asked = wait.deadline = wait.since + max(0, -int(-timeout * 1e9 // 1))
+                    asked = wait.deadline = wait.since + (ceil(timeout * 1e9) if timeout > 0 else 0)
                     if state.test != self.test and state is not self.test_state:
                         wait.deadline += -asked % LEFT_BEHIND
                     wait.place = [wait]
@@ -546,6 +551,11 @@ class Clock:
         return patience
 
     def _unpark(self, wait, outer):
+        if outer is None and not wait.waiting and self._leader is not wait:
+            # It was woken, which is why nobody else looks at it any more, and leaves nothing that others have to see to.
+            wait.state.wait = None
+            wait.state.runs()
+            return
         with self._mutex:
             before, self._busy = self._busy, True
             try:
@@ -600,13 +610,15 @@ class Clock:
         self._running += 1
         self._stuck_since = None
 
-    def _wake(self, wait, waker=None, now=None):
+    def _wake(self, wait, waker=None, turn=None):
         if not wait.waiting:
             return False
-        self._end(wait)
         if not wait.resumed:
-            self._resume()
-        wait.state.follows(waker, self.now_ns() if now is None else now)
+            self._running += 1
+            self._stuck_since = None
+        wait.state.follows(waker, self.now_ns() if turn is None else turn)
+        # From here on its thread may go on.
+        self._end(wait)
         wait.signal()
         return True
 
@@ -621,11 +633,10 @@ class Clock:
         state.expired += 1
         if state.expired >= RUNAWAY:
             self._runaway = f"runaway: thread {getattr(state.thread, 'name', '?')!r} waited {RUNAWAY} times and nothing happened"
-        self._wake(wait, None, now)
-        state.turn = wait.deadline
+        self._expired = state
+        self._wake(wait, None, wait.deadline)
 
     def _end(self, wait):
-        wait.waiting = False
         if wait.place is not None:
             wait.place.clear()
             wait.place = None
@@ -635,6 +646,7 @@ class Clock:
                 self._deadlines = [deadline for deadline in self._deadlines if deadline[3]]
                 heapq.heapify(self._deadlines)
                 self._ended = 0
+        wait.waiting = False
 
     def _earliest(self):
         deadlines = self._deadlines
@@ -646,7 +658,7 @@ class Clock:
     def _advance(self):
         """Every thread waits: the earliest deadline is now, unless there is a reason to stay with real time."""
         wait = self._earliest()
-        now = self.now_ns()
+        now = real_ns() + self.offset
         if wait is not None and wait.deadline <= now:
             self._expire(wait, now)
             return
@@ -662,13 +674,16 @@ class Clock:
                 self._stuck_since = real_ns()
             return
         # The guards took real time.
-        now = self.now_ns()
-        jump = max(0, wait.deadline - now)
-        self.offset += jump
-        self.stats._virtual_ns += jump
-        self.stats.jumps += 1
-        self.on_jump(jump)
-        self._expire(wait, now + jump)
+        now = real_ns() + self.offset
+        jump = wait.deadline - now
+        if jump > 0:
+            self.offset += jump
+            stats = self.stats
+            stats._virtual_ns += jump
+            stats.jumps += 1
+            self.on_jump(jump)
+            now = wait.deadline
+        self._expire(wait, now)
 
     def is_real(self):
         """Whether a wait that begins now takes real time."""
@@ -701,11 +716,13 @@ class Clock:
         began = real_ns()
         if began < self._put_off_until:
             return True
-        running = (state for state in self._known if state.wait is None or not state.wait.waiting)
-        if not any(state.precedes(deadline, now) for state in running):
-            return False
+        last = self._expired
+        # The one whose deadline came last, most of the time, which saves asking all of them.
+        if last is None or last.ended or last.waits() or not last.precedes(deadline, now):
+            if not any(state.precedes(deadline, now) for state in self._known if not state.waits()):
+                return False
         ended = real_ns()
-        self._put_off_until = ended + max(int(PUT_OFF_POLL * 1e9), PUT_OFF_REST * (ended - began))
+        self._put_off_until = ended + max(PUT_OFF_POLL, PUT_OFF_REST * (ended - began))
         return True
 
     def _patience(self):
@@ -713,10 +730,14 @@ class Clock:
         wait = self._earliest()
         seconds = None
         if wait is not None:
-            now = self.now_ns()
-            seconds = max(0.0, (wait.deadline - now) / 1e9)
-            if not seconds and self._put_off(wait.deadline, now):
-                seconds = max(0.0, (self._put_off_until - real_ns()) / 1e9)
+            at = real_ns()
+            due = wait.deadline - self.offset
+            if self._running:
+                if due <= at:
+                    self._put_off(wait.deadline, at + self.offset)
+                # It would be put off until then anyway.
+                due = max(due, self._put_off_until)
+            seconds = (due - at) / 1e9 if due > at else 0.0
         if self._running == 0 and self.enabled:
             if self._stuck_since is not None:
                 again = max(0.0, DEADLOCK - (real_ns() - self._stuck_since) / 1e9)
@@ -746,7 +767,7 @@ class Clock:
             return
         frames = sys._current_frames()
         for state in self._known:
-            if state.wait is None or not state.wait.waiting:
+            if not state.waits():
                 frame = frames.get(state.ident)
                 name = getattr(state.thread, "name", "?")
                 where = f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""
@@ -824,6 +845,8 @@ import threading
 import weakref
 
 
+# A test may replace that of `signal`.
+_getitimer = getattr(signal, "getitimer", None)
 _TASKS = "/proc/self/task"
 _DESCRIPTORS = "/proc/self/fd"
 
@@ -831,13 +854,12 @@ _DESCRIPTORS = "/proc/self/fd"
 SIGNAL_GRACE = 0.05
 #: Seconds, real, for which the list of descriptors is not read again, unless Python opened a socket meanwhile.
 DESCRIPTORS_KNOWN = 0.0005
+_FILE_TIMES_REASON = "file times: the test reads when files changed"
 #: Seconds, real, after the last child ended: its SIGCHLD, its last words in a pipe.
 CHILD_GRACE = 0.02
 
-_FILE_TIMES = frozenset(
-    ["getmtime", "getatime", "getctime", "ST_MTIME", "ST_ATIME", "ST_CTIME"]
-    + [f"st_{which}time{unit}" for which in "mac" for unit in ("", "_ns")]
-)
+#: Nanoseconds: what changed that long before the test is not of the test. File systems keep times to two seconds at worst.
+FILE_TIMES_BEFORE = 2_000_000_000
 
 
 def _listing(folder):
@@ -871,6 +893,8 @@ class Guards:
         self._had_child = False
         self._quiet_until = 0.0
         self._file_times = False
+        # Nanoseconds: the real wall clock's lead over the real clock, and what it said when the test began.
+        self._epoch = self._began = 0
         self._hooked = False
 
     # -- the test's frame ----------------------------------------------------------------------------------------------------
@@ -880,7 +904,10 @@ class Guards:
         self._tasks = self._fds = None
         self._quiet_until = 0.0
         self._spawned = None
-        self._file_times = any(_reads_file_times(function) for function in functions)
+        self._file_times = any(reads_file_times(function) for function in functions)
+        if not self._travels():
+            self._epoch = Real.time_ns() - real_ns()
+        self._began = real_ns() + self._epoch
         if not self._hooked:
             self._hooked = True
             sys.addaudithook(self._audit)
@@ -910,9 +937,15 @@ class Guards:
         elif event in ("os.kill", "signal.pthread_kill") and (event != "os.kill" or arguments[0] in (os.getpid(), 0)):
             self._quiet_until = Real.monotonic() + SIGNAL_GRACE
 
-    def file_times_read(self):
-        """The code under test reads when files changed."""
-        self._file_times = True
+    def file_time_read(self, nanoseconds, code):
+        """Code under test reads when a file changed. That is no matter if it was before the test, or has been said by ``os.utime`` to
+        be later than now, or if the code only puts it back."""
+        if self._file_times or not -FILE_TIMES_BEFORE <= nanoseconds - self._began <= real_ns() + self._epoch - self._began:
+            return
+        self._file_times = compares_file_times(code)
+        if self._file_times and clock.stats.jumps:
+            # It may be too late: what was written before and after a jump may have the same time.
+            clock.note(_FILE_TIMES_REASON)
 
     def reason(self):
         """Why the clock must not jump now, or None."""
@@ -923,23 +956,20 @@ class Guards:
             or self._connections()
             or self._other_clocks()
             or (Real.monotonic() < self._quiet_until and "signal: the process was just sent one")
-            or (self._file_times and "file times: the test reads when files changed")
+            or (self._file_times and _FILE_TIMES_REASON)
             or None
         )
 
     # -- signals -------------------------------------------------------------------------------------------------------------
 
     def _timers(self):
-        if not hasattr(signal, "getitimer"):
+        # Those that count CPU time do not move while everything waits, on whatever clock.
+        if _getitimer is None or not _getitimer(signal.ITIMER_REAL)[0]:
             return None
-        for which in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-            if signal.getitimer(which)[0]:
-                # pytest-timeout's alarm is a safety net around the test, not a part of it.
-                handler = signal.getsignal(signal.SIGALRM)
-                if which == signal.ITIMER_REAL and getattr(handler, "__module__", None) == "pytest_timeout":
-                    continue
-                return "alarm: signal.alarm or setitimer is armed"
-        return None
+        # pytest-timeout's alarm is a safety net around the test, not a part of it.
+        if getattr(signal.getsignal(signal.SIGALRM), "__module__", None) == "pytest_timeout":
+            return None
+        return "alarm: signal.alarm or setitimer is armed"
 
     # -- threads -------------------------------------------------------------------------------------------------------------
 
@@ -1102,15 +1132,22 @@ class Guards:
     # -- other clocks --------------------------------------------------------------------------------------------------------
 
     def _other_clocks(self):
-        if freezegun_is_active():
+        modules = sys.modules
+        if "freezegun.api" in modules and freezegun_is_active():
             return "other clock: freezegun is active"
-        machine = sys.modules.get("time_machine")
-        if machine is not None and len(travels(machine)) > self.own_travels:
+        if self._travels() > self.own_travels:
             return "other clock: time-machine is active"
-        for module, patched in (("gevent.monkey", "saved"), ("eventlet.patcher", "already_patched")):
-            if getattr(sys.modules.get(module), patched, None):
-                return f"other clock: {module.partition('.')[0]} replaced the threads"
+        if "gevent.monkey" in modules and getattr(modules["gevent.monkey"], "saved", None):
+            return "other clock: gevent replaced the threads"
+        if "eventlet.patcher" in modules and getattr(modules["eventlet.patcher"], "already_patched", None):
+            return "other clock: eventlet replaced the threads"
         return None
+
+
+    @staticmethod
+    def _travels():
+        """How many of time-machine's travels are under way."""
+        return len(travels(sys.modules["time_machine"])) if "time_machine" in sys.modules else 0
 
 
 def freezegun_is_active():
@@ -1121,28 +1158,6 @@ def freezegun_is_active():
 def travels(machine):
     """The stack of time-machine's active travels, by the names it had."""
     return getattr(machine, "traveller_stack", getattr(machine, "coordinates_stack", ()))
-
-
-def _reads_file_times(function, seen=None):
-    """Whether a function's code, or that of functions of its module that it names, reads the times of files."""
-    code = getattr(function, "__code__", None)
-    seen = set() if seen is None else seen
-    if code is None or code in seen:
-        return False
-    seen.add(code)
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            names.update(constant.co_names)
-    if names & _FILE_TIMES:
-        return True
-    namespace = getattr(function, "__globals__", {})
-    here = namespace.get("__name__")
-    for name in names:
-        value = namespace.get(name)
-        if getattr(value, "__module__", None) == here and _reads_file_times(value, seen):
-            return True
-    return False
 
 
 # -- processes, as Linux shows them ------------------------------------------------------------------------------------------
@@ -1340,6 +1355,20 @@ class Lock(_Acquired, metaclass=_Disguise):
         self._raw.release()
         if self._waiters:
             self._pass_on()
+
+    # A Condition asks the lock itself for these three where it has them, which takes fewer calls.
+
+    def _is_owned(self):
+        return self._raw.locked()
+
+    def _release_save(self):
+        self._raw.release()
+        if self._waiters:
+            self._pass_on()
+
+    def _acquire_restore(self, saved):
+        if not self._raw.acquire(False):
+            self._acquire_contended(-1)
 
     def _at_fork_reinit(self):
         self._raw._at_fork_reinit()
@@ -1714,13 +1743,6 @@ class WallFunctions(Wall):
     def _patch_datetime(self):
         import datetime
 
-        # A class of C cannot be set attributes of; its namespace can. Where that does not work, the methods stay as they are.
-        try:
-            import ctypes
-
-            modified = ctypes.pythonapi.PyType_Modified
-        except (ImportError, AttributeError):
-            return
         def timestamp():
             real = _is_real(sys._getframe(2).f_globals.get("__name__") or "")
             return Real.time() + (0 if real else self.shift() / 1e9)
@@ -1735,10 +1757,19 @@ class WallFunctions(Wall):
             return cls.fromtimestamp(timestamp())
 
         for cls, methods in ((datetime.datetime, (now, utcnow, today)), (datetime.date, (today,))):
-            namespace = gc.get_referents(cls.__dict__)[0]
-            for method in methods:
-                namespace[method.__name__] = classmethod(method)
-            modified(ctypes.py_object(cls))
+            _set_on_builtin(cls, {method.__name__: classmethod(method) for method in methods})
+
+
+def _set_on_builtin(cls, attributes):
+    """Sets attributes of a class of C, which cannot be set, in its namespace. Where that does not work they stay as they are."""
+    try:
+        import ctypes
+
+        modified = ctypes.pythonapi.PyType_Modified
+    except (ImportError, AttributeError):
+        return
+    gc.get_referents(cls.__dict__)[0].update(attributes)
+    modified(ctypes.py_object(cls))
 
 
 class _Wall(_Builtin):
@@ -1916,21 +1947,45 @@ def install_asyncio():
 
 # -- file times --------------------------------------------------------------------------------------------------------------
 
+#: Modules that only look whether what they have read has changed, or copy the times.
+_FILE_TIMES_KEPT = frozenset("importlib._bootstrap_external _frozen_importlib_external linecache shutil zipimport".split())
+
+
+class _FileTime:
+    """In the place of a field of ``os.stat_result`` that tells when a file changed."""
+
+    def __init__(self, real):
+        self.__wrapped__ = real
+        self.__name__ = real.__name__
+        self.__doc__ = real.__doc__
+        self.__objclass__ = real.__objclass__
+        self._nanoseconds = 1 if real.__name__.endswith("_ns") else 1_000_000_000
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        value = self.__wrapped__.__get__(instance, owner)
+        state = clock.current()
+        # A thread that an earlier test left behind does not decide how this one ends.
+        if clock.enabled and value is not None and state is not None and (state is clock.test_state or state.test == clock.test):
+            frame = sys._getframe(1)
+            name = frame.f_globals.get("__name__")
+            if name == "genericpath":
+                # os.path.getmtime and the like.
+                frame = frame.f_back
+                name = frame.f_globals.get("__name__")
+            if name not in _FILE_TIMES_KEPT and not _is_real(name or ""):
+                guards.file_time_read(int(value * self._nanoseconds), frame.f_code)
+        return value
+
+    def __set__(self, instance, value):
+        self.__wrapped__.__set__(instance, value)
+
 
 def _install_file_times():
-    """Reading when a file changed puts the test on real time: files are written in it."""
-
-    def watched(real):
-        @functools.wraps(real)
-        def read(*arguments, **keywords):
-            if clock.enabled and not _called_really():
-                guards.file_times_read()
-            return real(*arguments, **keywords)
-
-        return read
-
-    for name in ("getmtime", "getatime", "getctime"):
-        setattr(os.path, name, watched(getattr(os.path, name)))
+    """Reading when a file changed may put the test on real time."""
+    fields = {name: _FileTime(getattr(os.stat_result, name)) for name in FILE_TIME_FIELDS}
+    _set_on_builtin(os.stat_result, fields)
 
 
 # -- taking effect -----------------------------------------------------------------------------------------------------------
