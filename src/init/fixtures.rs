@@ -19,7 +19,7 @@ pub(super) static PART: Part = Part {
 const NAME: &str = "_testdiet.py";
 
 /// The modules in the order of `testdiet.vendor`: each needs nothing but those before it.
-const MODULES: [&str; 8] = ["real", "turns", "clock", "guards", "locks", "install", "waiting", "plugin"];
+const MODULES: [&str; 9] = ["real", "turns", "clock", "file_times", "guards", "locks", "install", "waiting", "plugin"];
 
 fn propose(project: &Project) -> Proposal {
     if project.suite.requires_testdiet() {
