@@ -229,7 +229,9 @@ class WallFunctions(Wall):
             return cls.fromtimestamp(timestamp(), datetime.timezone.utc).replace(tzinfo=None)
 
         def today(cls):
-            return cls.fromtimestamp(timestamp())
+            # As that of C does, it asks whatever stands for `time.time`.
+            asked = time.time
+            return cls.fromtimestamp(timestamp() if isinstance(asked, _Wall) else asked())
 
         for cls, methods in ((datetime.datetime, (now, utcnow, today)), (datetime.date, (today,))):
             _set_on_builtin(cls, {method.__name__: classmethod(method) for method in methods})
@@ -410,6 +412,8 @@ def install_asyncio():
         real_write(self)
         wait = getattr(self, "_clock_wait", None)
         if wait is not None:
+            # A second byte would let the loop go on before this thread does, which may be about to end.
+            wait.signalled = True
             clock.wake(wait)
 
     def _make_self_pipe(self):

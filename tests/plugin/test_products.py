@@ -24,7 +24,7 @@ import time
 import urllib.request
 import weakref
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from functools import partial
 from unittest import mock
 
@@ -677,6 +677,14 @@ def test_sleep_is_mocked():
 @mock.patch("time.monotonic", side_effect=[1.0, 2.0])
 def test_monotonic_is_mocked(monotonic):
     assert time.monotonic() == 1.0 and time.monotonic() == 2.0
+
+
+@mock.patch("time.time", return_value=1_000_000_000.5)
+def test_time_is_mocked(_):
+    """``today`` asks `time.time`, ``now`` does not."""
+    assert date.today() == date.fromtimestamp(1_000_000_000)
+    assert datetime.today() == datetime.fromtimestamp(1_000_000_000.5)
+    assert datetime.now().year > 2001
 
 
 def test_mock_that_sleeps_really():
