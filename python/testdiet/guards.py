@@ -14,7 +14,7 @@ import weakref
 
 from testdiet.clock import Real, clock
 from testdiet.file_times import compares_file_times, reads_file_times
-from testdiet.real import real_ns
+from testdiet.real import contents, real_ns
 
 # A test may replace that of `signal`.
 _getitimer = getattr(signal, "getitimer", None)
@@ -35,7 +35,7 @@ FILE_TIMES_BEFORE = 2_000_000_000
 
 def _listing(folder):
     try:
-        return os.listdir(folder)
+        return Real.listdir(folder)
     except OSError:
         return None
 
@@ -147,7 +147,7 @@ class Guards:
     def _threads(self):
         # How many there are, and whether any of ours began or ended since: the listing is dearer.
         try:
-            tasks = (os.stat(_TASKS).st_nlink, clock.changes)
+            tasks = (Real.stat(_TASKS).st_nlink, clock.changes)
         except OSError:
             tasks = None
         if tasks is None or tasks != self._tasks:
@@ -221,8 +221,7 @@ class Guards:
         found = False
         for task in _listing(_TASKS) or ():
             try:
-                with open(f"{_TASKS}/{task}/children", "rb") as file:
-                    pids = [int(pid) for pid in file.read().split()]
+                pids = [int(pid) for pid in contents(f"{_TASKS}/{task}/children").split()]
             except OSError:
                 continue
             found = True
@@ -280,10 +279,10 @@ class Guards:
     def _kind(fd):
         """What a descriptor is, if others may write to it: a socket, an eventfd, a timer; None for files and pipes."""
         try:
-            mode = os.fstat(int(fd)).st_mode
+            mode = Real.fstat(int(fd)).st_mode
             if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
                 return None
-            link = os.readlink(f"{_DESCRIPTORS}/{fd}")
+            link = Real.readlink(f"{_DESCRIPTORS}/{fd}")
         except OSError:
             return None
         if link.startswith("socket:"):
@@ -337,8 +336,7 @@ def travels(machine):
 def _stat(pid):
     """State, parent and start (ticks since boot) of a process; None when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = contents(f"/proc/{pid}/stat").rpartition(b")")[2].split()
         return fields[0].decode(), int(fields[1]), int(fields[19])
     except (OSError, IndexError, ValueError):
         return None
@@ -346,15 +344,14 @@ def _stat(pid):
 
 def _alive(pid):
     found = _stat(pid)
-    if found is None and not os.path.isdir("/proc/self"):
+    if found is None and _listing("/proc/self") is None:
         return True
     return found is not None and found[0] not in "ZX"
 
 
 def _ticks_now():
     try:
-        with open("/proc/uptime", "rb") as file:
-            return int(float(file.read().split()[0]) * os.sysconf("SC_CLK_TCK")) - 1
+        return int(float(contents("/proc/uptime").split()[0]) * os.sysconf("SC_CLK_TCK")) - 1
     except (OSError, ValueError):
         return 0
 

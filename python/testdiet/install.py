@@ -427,7 +427,9 @@ def install_asyncio():
 # -- file times --------------------------------------------------------------------------------------------------------------
 
 #: Modules that only look whether what they have read has changed, or copy the times.
-_FILE_TIMES_KEPT = frozenset("importlib._bootstrap_external _frozen_importlib_external linecache shutil zipimport".split())
+_FILE_TIMES_KEPT = frozenset(
+    "importlib._bootstrap_external _frozen_importlib_external importlib.metadata importlib_metadata linecache shutil zipimport".split()
+)
 
 
 class _FileTime:

@@ -22,7 +22,10 @@ def _real_sleep():
 
 
 class Real:
-    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled."""
+    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled.
+
+    Those of the real system as well: a test may have put a file system of its own in their place, or forbidden to block.
+    """
 
     sleep = staticmethod(_real_sleep())
     monotonic = staticmethod(time.monotonic)
@@ -39,6 +42,13 @@ class Real:
     thread_start = threading.Thread.start
     thread_join = threading.Thread.join
     bootstrap_inner = threading.Thread._bootstrap_inner
+    open = staticmethod(os.open)
+    read = staticmethod(os.read)
+    close = staticmethod(os.close)
+    stat = staticmethod(os.stat)
+    fstat = staticmethod(os.fstat)
+    listdir = staticmethod(os.listdir)
+    readlink = staticmethod(getattr(os, "readlink", None))
     # Last: from here on the name means this.
     time = staticmethod(time.time)
 
@@ -52,15 +62,28 @@ else:
 thread_ns = time.thread_time_ns
 
 
+_READ_ONLY = os.O_RDONLY
+
+
+def contents(path):
+    """What is in a file, as bytes; an OSError where it cannot be read."""
+    descriptor = Real.open(path, _READ_ONLY)
+    try:
+        parts = []
+        while not parts or parts[-1]:
+            parts.append(Real.read(descriptor, 65536))
+        return b"".join(parts)
+    finally:
+        Real.close(descriptor)
+
+
 def scheduled(native_id):
     """What the operating system tells of a thread, by its number there: nanoseconds of CPU time, how often it was given a CPU, and whether
     it wants one now; None when it is gone, or the system does not tell."""
     try:
-        with open(f"/proc/self/task/{native_id}/schedstat", "rb") as file:
-            used, _, times = map(int, file.read().split())
-        with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
-            # Runnable, or waiting for a disk, which ends by itself.
-            runs = file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+        used, _, times = map(int, contents(f"/proc/self/task/{native_id}/schedstat").split())
+        # Runnable, or waiting for a disk, which ends by itself.
+        runs = contents(f"/proc/self/task/{native_id}/stat").rpartition(b")")[2].split()[0] in (b"R", b"D")
     except (OSError, IndexError, ValueError):
         return None
     return used, times, runs
@@ -83,8 +106,7 @@ class OneCpu:
         self._one = None
         try:
             if self._set is not None and len(self._get(0)) > 1:
-                with open("/proc/thread-self/stat", "rb") as file:
-                    self._one = {int(file.read().rpartition(b")")[2].split()[36])}
+                self._one = {int(contents("/proc/thread-self/stat").rpartition(b")")[2].split()[36])}
         except (OSError, IndexError, ValueError):
             pass
 

@@ -18,6 +18,7 @@ import select
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -685,6 +686,24 @@ def test_time_is_mocked(_):
     assert date.today() == date.fromtimestamp(1_000_000_000)
     assert datetime.today() == datetime.fromtimestamp(1_000_000_000.5)
     assert datetime.now().year > 2001
+
+
+def forbidden(*arguments, **options):
+    raise AssertionError(f"called with {arguments}")
+
+
+def test_system_is_replaced():
+    """As by a file system in memory, or by what forbids an event loop to block. The child's end is waited for all the same."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3)"])
+    names = "open read close stat lstat fstat listdir scandir readlink".split()
+    with mock.patch.multiple(os, **dict.fromkeys(names, forbidden)), mock.patch("builtins.open", forbidden):
+        thread = started(time.sleep, 0.2)
+        thread.join(10)
+        assert not thread.is_alive()
+        end = time.monotonic() + 20
+        while child.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+    assert child.wait(10) == 0
 
 
 def test_mock_that_sleeps_really():

@@ -24,7 +24,10 @@ def _real_sleep():
 
 
 class Real:
-    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled."""
+    """The functions of the real clock, as they were before anything was replaced. For whoever must not be fooled.
+
+    Those of the real system as well: a test may have put a file system of its own in their place, or forbidden to block.
+    """
 
     sleep = staticmethod(_real_sleep())
     monotonic = staticmethod(time.monotonic)
@@ -41,6 +44,13 @@ class Real:
     thread_start = threading.Thread.start
     thread_join = threading.Thread.join
     bootstrap_inner = threading.Thread._bootstrap_inner
+    open = staticmethod(os.open)
+    read = staticmethod(os.read)
+    close = staticmethod(os.close)
+    stat = staticmethod(os.stat)
+    fstat = staticmethod(os.fstat)
+    listdir = staticmethod(os.listdir)
+    readlink = staticmethod(getattr(os, "readlink", None))
     # Last: from here on the name means this.
     time = staticmethod(time.time)
 
@@ -54,15 +64,28 @@ else:
 thread_ns = time.thread_time_ns
 
 
+_READ_ONLY = os.O_RDONLY
+
+
+def contents(path):
+    """What is in a file, as bytes; an OSError where it cannot be read."""
+    descriptor = Real.open(path, _READ_ONLY)
+    try:
+        parts = []
+        while not parts or parts[-1]:
+            parts.append(Real.read(descriptor, 65536))
+        return b"".join(parts)
+    finally:
+        Real.close(descriptor)
+
+
 def scheduled(native_id):
     """What the operating system tells of a thread, by its number there: nanoseconds of CPU time, how often it was given a CPU, and whether
     it wants one now; None when it is gone, or the system does not tell."""
     try:
-        with open(f"/proc/self/task/{native_id}/schedstat", "rb") as file:
-            used, _, times = map(int, file.read().split())
-        with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
-            # Runnable, or waiting for a disk, which ends by itself.
-            runs = file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
+        used, _, times = map(int, contents(f"/proc/self/task/{native_id}/schedstat").split())
+        # Runnable, or waiting for a disk, which ends by itself.
+        runs = contents(f"/proc/self/task/{native_id}/stat").rpartition(b")")[2].split()[0] in (b"R", b"D")
     except (OSError, IndexError, ValueError):
         return None
     return used, times, runs
@@ -85,8 +108,7 @@ class OneCpu:
         self._one = None
         try:
             if self._set is not None and len(self._get(0)) > 1:
-                with open("/proc/thread-self/stat", "rb") as file:
-                    self._one = {int(file.read().rpartition(b")")[2].split()[36])}
+                self._one = {int(contents("/proc/thread-self/stat").rpartition(b")")[2].split()[36])}
         except (OSError, IndexError, ValueError):
             pass
 
@@ -920,7 +942,7 @@ FILE_TIMES_BEFORE = 2_000_000_000
 
 def _listing(folder):
     try:
-        return os.listdir(folder)
+        return Real.listdir(folder)
     except OSError:
         return None
 
@@ -1032,7 +1054,7 @@ class Guards:
     def _threads(self):
         # How many there are, and whether any of ours began or ended since: the listing is dearer.
         try:
-            tasks = (os.stat(_TASKS).st_nlink, clock.changes)
+            tasks = (Real.stat(_TASKS).st_nlink, clock.changes)
         except OSError:
             tasks = None
         if tasks is None or tasks != self._tasks:
@@ -1106,8 +1128,7 @@ class Guards:
         found = False
         for task in _listing(_TASKS) or ():
             try:
-                with open(f"{_TASKS}/{task}/children", "rb") as file:
-                    pids = [int(pid) for pid in file.read().split()]
+                pids = [int(pid) for pid in contents(f"{_TASKS}/{task}/children").split()]
             except OSError:
                 continue
             found = True
@@ -1165,10 +1186,10 @@ class Guards:
     def _kind(fd):
         """What a descriptor is, if others may write to it: a socket, an eventfd, a timer; None for files and pipes."""
         try:
-            mode = os.fstat(int(fd)).st_mode
+            mode = Real.fstat(int(fd)).st_mode
             if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
                 return None
-            link = os.readlink(f"{_DESCRIPTORS}/{fd}")
+            link = Real.readlink(f"{_DESCRIPTORS}/{fd}")
         except OSError:
             return None
         if link.startswith("socket:"):
@@ -1222,8 +1243,7 @@ def travels(machine):
 def _stat(pid):
     """State, parent and start (ticks since boot) of a process; None when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = contents(f"/proc/{pid}/stat").rpartition(b")")[2].split()
         return fields[0].decode(), int(fields[1]), int(fields[19])
     except (OSError, IndexError, ValueError):
         return None
@@ -1231,15 +1251,14 @@ def _stat(pid):
 
 def _alive(pid):
     found = _stat(pid)
-    if found is None and not os.path.isdir("/proc/self"):
+    if found is None and _listing("/proc/self") is None:
         return True
     return found is not None and found[0] not in "ZX"
 
 
 def _ticks_now():
     try:
-        with open("/proc/uptime", "rb") as file:
-            return int(float(file.read().split()[0]) * os.sysconf("SC_CLK_TCK")) - 1
+        return int(float(contents("/proc/uptime").split()[0]) * os.sysconf("SC_CLK_TCK")) - 1
     except (OSError, ValueError):
         return 0
 
@@ -2008,7 +2027,9 @@ def install_asyncio():
 # -- file times --------------------------------------------------------------------------------------------------------------
 
 #: Modules that only look whether what they have read has changed, or copy the times.
-_FILE_TIMES_KEPT = frozenset("importlib._bootstrap_external _frozen_importlib_external linecache shutil zipimport".split())
+_FILE_TIMES_KEPT = frozenset(
+    "importlib._bootstrap_external _frozen_importlib_external importlib.metadata importlib_metadata linecache shutil zipimport".split()
+)
 
 
 class _FileTime:
