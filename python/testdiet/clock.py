@@ -421,8 +421,7 @@ class Clock:
         if not wait.waiting:
             return False
         if not wait.resumed:
-            self._running += 1
-            self._stuck_since = None
+            self._resume()
         wait.state.follows(waker, self.now_ns() if turn is None else turn)
         # From here on its thread may go on.
         self._end(wait)
